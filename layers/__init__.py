@@ -1,0 +1,1 @@
+"""National layers: their contracts, how they are filled, asked and watched."""

@@ -1,0 +1,1 @@
+"""Vector and raster tiles, made from the layers and kept fresh by their changes."""

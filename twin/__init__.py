@@ -1,0 +1,1 @@
+"""The ground floor: settings, errors, coordinates, the database and its doorway, audit, changes, scenarios."""

@@ -1,0 +1,121 @@
+"""What changed, where: the one reader that numbers changes in commit order, and those who follow it.
+
+The table `twin.change` is the truth; NOTIFY only wakes, and a poll stands behind it, so a lost connection loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from twin.access import SYSTEM
+from twin.errors import TwinError, Unavailable
+from twin.grid import BBox
+
+if TYPE_CHECKING:
+    from twin.db import Database
+
+log = logging.getLogger("twin.changes")
+POLL_S = 0.5
+BATCH = 1000
+_SINCE = (
+    "select seq, layer, scenario, count, west, south, east, north, tenant from twin.change where seq > %s order by seq limit %s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Features of a layer changed within `extent` (old and new place together, degrees; None: nowhere known).
+
+    `scenario` is None for the base.
+    """
+
+    seq: int
+    layer: str
+    scenario: int | None
+    count: int
+    extent: BBox | None
+    tenant: int
+
+
+async def last_seq(database: Database) -> int:
+    """The number of the newest numbered change; 0 where there is none."""
+    async with database.async_session(SYSTEM) as session:
+        row = await (await session.execute("select change_seq from twin.reader")).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def since(database: Database, seq: int, *, limit: int = BATCH) -> list[Change]:
+    """Numbered changes after `seq`, oldest first."""
+    async with database.async_session(SYSTEM) as session:
+        rows = await (await session.execute(_SINCE, (seq, limit))).fetchall()
+    return [Change(r[0], r[1], r[2], r[3], None if r[4] is None else BBox(*r[4:8]), r[8]) for r in rows]
+
+
+async def follow(database: Database, seq: int) -> AsyncIterator[Change]:
+    """Every change after `seq`, in order, for ever; waits out a database that is away and misses nothing."""
+    async with _wakes(database, "twin_numbered") as woken:
+        while True:
+            try:
+                found = await since(database, seq)
+            except Unavailable:
+                await asyncio.sleep(POLL_S)
+                continue
+            for change in found:
+                seq = change.seq
+                yield change
+            if len(found) < BATCH:
+                await _either(woken)
+
+
+async def advance_for_ever(database: Database) -> None:
+    """The reader: number what was committed, link the audit. Any number of processes may run it; one works at a time."""
+    async with _wakes(database, "twin_change") as woken:
+        while True:
+            try:
+                async with database.async_session(SYSTEM) as session:
+                    await session.execute("select twin.advance()")
+            except Unavailable:
+                await asyncio.sleep(POLL_S)
+                continue
+            await _either(woken)
+
+
+async def _either(woken: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(woken.wait(), POLL_S)
+    woken.clear()
+
+
+@contextlib.asynccontextmanager
+async def _wakes(database: Database, channel: str) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever PostgreSQL notifies the channel; the listening connection comes back by itself."""
+    event = asyncio.Event()
+
+    async def listen() -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    database.conninfo_of("features"), autocommit=True
+                ) as connection:
+                    await connection.execute(f"listen {channel}")  # type: ignore[arg-type]  # a fixed word of this module
+                    event.set()
+                    async for _ in connection.notifies():
+                        event.set()
+            except (psycopg.OperationalError, TwinError) as error:
+                log.debug("listening to %s again in a moment: %s", channel, error)
+            await asyncio.sleep(POLL_S)
+
+    task = asyncio.create_task(listen(), name=f"listen-{channel}")
+    try:
+        yield event
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,1 @@
+"""Branches over the layers: a change set, never a copy of the country."""

@@ -1,0 +1,7 @@
+-- returns the fids of buildings in {layer} that touch a box and are not in scenes.building as they are now
+select distinct l.fid
+  from unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[], %(north)s::float8[]) as b(west, south, east, north)
+  join {layer} l on l.geom && st_makeenvelope(b.west, b.south, b.east, b.north, 4326)
+  left join scenes.building s on s.fid = l.fid
+ where l.tenant = nullif(current_setting('twin.tenant', true), '')::int and (l.valid_to is null or l.valid_to > now())
+   and (s.fid is null or s.digest is null or s.digest is distinct from l.digest)

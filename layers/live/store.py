@@ -1,0 +1,170 @@
+"""Messages into PostGIS: one transaction a batch, with its audit row; every observation once, every refusal kept."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from layers.live.messages import Datastream, Observation, Refused, Schema, read_message, read_schemas
+from layers.live.spool import Message
+from twin.access import Actor, actor
+from twin.audit import Unit
+from twin.db import Database, Session
+from twin.errors import NotFound, TwinError, Unavailable
+
+log = logging.getLogger("layers.live")
+SQL = Path(__file__).parent / "sql"
+CONSUMER: Actor = actor("live consumer", "operator")
+_TYPES = ("timestamptz", "int8", "float8", "timestamptz", "float8", "float8", "int4", "int4", "text", "text", "text")
+_COPY = "copy pg_temp.live_staged from stdin (format binary)"
+_RELOAD_AFTER = timedelta(seconds=1)
+# An unknown topic makes the catalogue be read again, at most this often.
+_MONTHS_AHEAD = timedelta(days=62)
+_FOLD_BATCHES = 500
+_KEEP_OUTBOX_S = 900
+
+
+@functools.cache
+def query(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a batch: observations that were new, observations known before, messages refused."""
+
+    new: int = 0
+    known: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(self.new + other.new, self.known + other.known, self.refused + other.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    message: Message
+    reason: str
+
+
+class Store:
+    """Where a consumer's batches go. Not for several threads at once, `fold` and `tend` apart."""
+
+    def __init__(self, database: Database, *, by: Actor = CONSUMER, schemas: dict[str, Schema] | None = None) -> None:
+        self._database = database
+        self._by = by
+        self._schemas = read_schemas() if schemas is None else schemas
+        self._datastreams: dict[str, Datastream] = {}
+        self._read_at: datetime | None = None
+        self._months: set[tuple[int, int]] = set()
+
+    def keep(self, messages: Sequence[Message]) -> Kept:
+        """Store a batch: when this returns it is committed. Raises Unavailable, with nothing kept, where the database is away.
+
+        A message that PostgreSQL itself refuses is found by halving the batch and quarantined like the others.
+        """
+        if not messages:
+            return Kept()
+        self._refresh(messages)
+        try:
+            try:
+                return self._write(*self._judge(messages))
+            except psycopg.errors.CheckViolation:
+                self._months.clear()  # a partition was dropped meanwhile
+                return self._write(*self._judge(messages))
+        except (psycopg.DataError, psycopg.IntegrityError) as failure:
+            if len(messages) == 1:
+                return self._write([], [_Refusal(messages[0], f"the database refused it: {failure}")])
+            half = len(messages) // 2
+            return self.keep(messages[:half]) + self.keep(messages[half:])
+        except psycopg.Error as failure:
+            log.exception("a batch could not be stored")
+            raise Unavailable(f"the database does not take telemetry: {failure}", remedy="run `twin migrate`") from failure
+
+    def fold(self) -> int:
+        """Fold what arrived into the rollups; the number of batches folded, 0 where another process is at it."""
+        with self._database.session(self._by, pool="bulk") as session:
+            row = session.execute(query("fold"), {"batches": _FOLD_BATCHES}).fetchone()
+        return int(row[1]) if row else 0
+
+    def tend(self) -> None:
+        """Make the coming months' partitions and trim the outbox. For now and then."""
+        now = datetime.now(UTC)
+        with self._database.session(self._by, pool="bulk") as session:
+            session.execute("select iot.make_partitions(%s, %s)", (now, now + _MONTHS_AHEAD))
+            session.execute(query("trim"), {"keep_s": _KEEP_OUTBOX_S})
+
+    def _refresh(self, messages: Sequence[Message]) -> None:
+        now = datetime.now(UTC)
+        if self._read_at is not None and (
+            now - self._read_at < _RELOAD_AFTER or all(one.topic in self._datastreams for one in messages)
+        ):
+            return
+        with self._database.session(self._by, pool="bulk") as session:
+            found = [Datastream(*row) for row in session.execute(query("catalogue")).fetchall()]
+        self._datastreams = {one.topic: one for one in found}
+        self._read_at = now
+
+    def _judge(self, messages: Sequence[Message]) -> tuple[list[Observation], list[_Refusal]]:
+        observations: list[Observation] = []
+        refusals: list[_Refusal] = []
+        for one in messages:
+            try:
+                observations += read_message(
+                    one.topic, one.payload, one.received_at,
+                    datastreams=self._datastreams, schemas=self._schemas, tenant=self._by.tenant or 0,
+                )  # fmt: skip
+            except (Refused, NotFound) as failure:
+                refusals.append(_Refusal(one, failure.message))
+        return observations, refusals
+
+    def _write(self, observations: list[Observation], refusals: list[_Refusal]) -> Kept:
+        self._make_months(observations)
+        new, seq = 0, None
+        with self._database.session(self._by, pool="bulk", unit=Unit("observe", "iot.observation")) as session:
+            if observations:
+                new, seq = _insert(session, observations)
+            for one in refusals:
+                _quarantine(session, one)
+            session.count = new
+            session.detail = {"seq": seq, "known": len(observations) - new, "refused": len(refusals)}
+        return Kept(new, len(observations) - new, len(refusals))
+
+    def _make_months(self, observations: list[Observation]) -> None:
+        """Partitions for months not met before: late data opens its own month."""
+        unmet = {(one.phenomenon_time.year, one.phenomenon_time.month) for one in observations} - self._months
+        if not unmet:
+            return
+        with self._database.session(self._by, pool="bulk") as session:
+            for year, month in sorted(unmet):
+                first = datetime(year, month, 1, tzinfo=UTC)
+                session.execute("select iot.make_partitions(%s, %s)", (first, first))
+        self._months |= unmet
+
+
+def _insert(session: Session, observations: list[Observation]) -> tuple[int, int | None]:
+    session.execute(query("staged"))
+    with session.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for one in observations:
+            copy.write_row(one)
+    row = session.execute(query("store")).fetchone()
+    if row is None:
+        raise TwinError("storing a batch gave no answer", remedy="report this")
+    return int(row[0]), row[1]
+
+
+def _quarantine(session: Session, refusal: _Refusal) -> None:
+    message = refusal.message
+    digest = hashlib.blake2b(message.topic.encode() + b"\0" + message.payload, digest_size=16).digest()
+    reason = refusal.reason.replace("\0", "")[:1000]
+    at = message.received_at
+    session.execute(query("quarantine"), (message.topic, message.payload, reason, at, at, digest))

@@ -1,0 +1,27 @@
+.PHONY: up down test check bench
+.DEFAULT_GOAL := up
+
+up:
+	@python3 app/install/install.py
+	@exec .venv/bin/twin up
+
+down:
+	@.venv/bin/twin down
+
+test: check
+	@.venv/bin/python -m pytest
+
+check:
+	@python3 app/install/install.py --tests
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench:
+	@python3 app/install/install.py --tests
+	@.venv/bin/twin bench all
+
+bench-%:
+	@python3 app/install/install.py --tests
+	@.venv/bin/twin bench $*

@@ -1,0 +1,173 @@
+"""Who asks: an ASGI layer in front of everything that turns a token or a cookie into an `Actor`.
+
+It also refuses hosts that are not ours (DNS rebinding), and cookie writes and WebSockets from other origins. What it finds lies in
+`scope["twin.actor"]`. A token's answer is remembered for a few seconds, so a revoked one may live that long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from anyio import to_thread
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from twin.access import ANONYMOUS, Actor, TokenKind, issue, redeem, revoke
+from twin.access import actor as actor_of
+from twin.errors import NotAuthenticated, TwinError
+from twin.http import of_error, problem
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from twin.db import Database
+    from twin.settings import ServerSettings
+
+COOKIE = "twin_session"
+REMEMBER_S = 5.0
+MOST_REMEMBERED = 10_000
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Headers by lower-case name; of a repeated one the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+
+
+def host_name(value: str) -> str:
+    """The name within a Host header or an origin, without its port."""
+    return (urlsplit(f"//{value}").hostname or "").lower()
+
+
+def cookie_of(headers: dict[str, str]) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None
+
+
+class Gate:
+    """The layer itself. `inner` is the application behind it."""
+
+    def __init__(self, inner: ASGIApp, database: Database, settings: ServerSettings) -> None:
+        self.inner = inner
+        self.database = database
+        self.hosts = LOOPBACK | {settings.host.lower()} | {name.lower() for name in settings.hosts}
+        self.any_host = settings.host in {"0.0.0.0", "::"} and not settings.hosts  # noqa: S104  # compared, not bound
+        self.origins = frozenset(settings.origins)
+        self._remembered: dict[bytes, tuple[float, Actor | None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self.inner(scope, receive, send)
+            return
+        headers = headers_of(scope)
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is None and scope["type"] == "http" and scope["path"] in {"/login", "/logout"}:
+                refusal = await self._session(scope, headers)
+            if refusal is None:
+                scope["twin.actor"] = await self._actor(headers)
+        except TwinError as error:
+            refusal = of_error(error, scope["path"])
+        if refusal is None:
+            await self.inner(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4403, "reason": "refused"})
+        else:
+            await refusal(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> Response | None:
+        host = headers.get("host", "")
+        if not self.any_host and host_name(host) not in self.hosts:
+            return problem(421, "This is another host", f"the service does not answer as {host!r}", "use its own address, or name the host in TWIN_HOSTS")
+        origin = headers.get("origin")
+        by_cookie = "authorization" not in headers
+        risky = scope["type"] == "websocket" or (by_cookie and scope["method"] not in SAFE)
+        if risky and origin is not None and not self._own(origin, host):
+            return problem(403, "The request comes from another site", f"origin {origin} may not do this", "open the page from the twin's own address")
+        if risky and origin is None and cookie_of(headers) is not None and headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return problem(403, "The request comes from another site", "it names no origin", "open the page from the twin's own address")
+        return None
+
+    def _own(self, origin: str, host: str) -> bool:
+        return urlsplit(origin).netloc.lower() == host.lower() or origin in self.origins
+
+    async def _actor(self, headers: dict[str, str]) -> Actor:
+        words = headers.get("authorization", "").split(" ", 1)
+        if words[0].lower() == "bearer" and len(words) == 2:
+            found = await self._redeem(words[1].strip(), "bearer")
+            if found is None:
+                raise NotAuthenticated("the token is not known, spent or expired", remedy="make one with `twin token create`")
+            return found
+        cookie = cookie_of(headers)
+        if cookie:
+            return await self._redeem(cookie, "cookie") or ANONYMOUS
+        return ANONYMOUS
+
+    async def _redeem(self, secret: str, kind: TokenKind) -> Actor | None:
+        key = hashlib.sha256(f"{kind}:{secret}".encode()).digest()
+        now = time.monotonic()
+        known = self._remembered.get(key)
+        if known is not None and known[0] > now:
+            return known[1]
+        found = await to_thread.run_sync(lambda: redeem(self.database, secret, kind=kind))
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[key] = (now + REMEMBER_S, found)
+        return found
+
+    async def _session(self, scope: Scope, headers: dict[str, str]) -> Response | None:
+        if scope["path"] == "/logout" and scope["method"] == "POST":
+            cookie = cookie_of(headers)
+            if cookie:
+                await to_thread.run_sync(lambda: self._end(cookie))
+            gone = JSONResponse({"signed": "out"})
+            gone.delete_cookie(COOKIE, httponly=True, samesite="strict")
+            return gone
+        if scope["path"] == "/login" and scope["method"] == "GET":
+            secret = (parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token") or [""])[0]
+            spent = await to_thread.run_sync(lambda: open_session(self.database, secret))
+            if spent is None:
+                raise NotAuthenticated("this link was used already, or is older than its time", remedy="`twin login` prints a new one")
+            answer = RedirectResponse("/app", status_code=303)
+            answer.set_cookie(COOKIE, spent[0], max_age=spent[1], httponly=True, samesite="strict", secure=scope.get("scheme") == "https")
+            answer.headers["Referrer-Policy"] = "no-referrer"
+            answer.headers["Cache-Control"] = "no-store"
+            return answer
+        return None
+
+    def _end(self, cookie: str) -> None:
+        found = redeem(self.database, cookie, kind="cookie")
+        if found is not None:
+            revoke(self.database, found, secret=cookie)
+        self._remembered.clear()
+
+
+def open_session(database: Database, login: str) -> tuple[str, int] | None:
+    """Spend a login token: the cookie's secret and its lifetime in seconds, or None for a token that does not stand."""
+    from datetime import timedelta
+
+    found = redeem(database, login, kind="login")
+    if found is None:
+        return None
+    lifetime = timedelta(hours=12)
+    made = issue(database, actor_of("sign-in", "admin"), name=found.name, role=found.role, ttl=lifetime, kind="cookie")
+    return made.secret, int(lifetime.total_seconds())
+
+
+def login_link(database: Database, base: str, *, name: str, role: str, ttl: timedelta) -> str:
+    """A link that signs `name` in once, within `ttl`."""
+    from typing import cast
+
+    from twin.access import SYSTEM, Role
+
+    made = issue(database, SYSTEM, name=name, role=cast("Role", role), ttl=ttl, kind="login")
+    return f"{base}/login?token={made.secret}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def read(connection: Connection[Any], cell: Cell) -> Footprints:
 
 
 def _text(name: str) -> LiteralString:
-    return cast(LiteralString, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 _CODES = {"roofs": list(ROOFS), "uses": list(USES), "origins": list(ORIGINS)}

@@ -5,6 +5,7 @@ The database answers one row with a few long byte strings (``sql/packed.sql``); 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,7 @@ class Footprints:
     def id_list(self) -> list[str]:
         """The ids as text, for lists of problems and tests; not for the hot path."""
         ends = self.id_offsets
-        return [self.ids[a:b].decode() for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [self.ids[a:b].decode() for a, b in itertools.pairwise(ends)]
 
 
 def offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -100,7 +101,8 @@ def ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.i
     """The indices start, start + 1, … of every range, one range after another."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
+    index: NDArray[np.int64] = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
+    return index
 
 
 def unpack(facts: bytes | None, shapes: bytes | None, ids: bytes | None) -> Footprints:

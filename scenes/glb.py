@@ -124,8 +124,8 @@ def _property_table(chunk: _Chunk, footprints: Footprints) -> Json:
     wide = ends[-1] > 0xFFFF
     values = {
         "id": {
-            "values": chunk.bytes(footprints.ids),
-            "stringOffsets": chunk.bytes(ends.astype("<u4" if wide else "<u2").tobytes()),
+            "values": chunk.raw(footprints.ids),
+            "stringOffsets": chunk.raw(ends.astype("<u4" if wide else "<u2").tobytes()),
             "stringOffsetType": "UINT32" if wide else "UINT16",
         },
         "fid": facts["fid"].astype("<u4"),
@@ -136,7 +136,7 @@ def _property_table(chunk: _Chunk, footprints: Footprints) -> Json:
         "origin": np.clip(facts["origin"], 0, len(ORIGINS) - 1).astype("u1"),
     }
     properties = {
-        name: value if isinstance(value, dict) else {"values": chunk.bytes(value.tobytes())}
+        name: value if isinstance(value, dict) else {"values": chunk.raw(value.tobytes())}
         for name, value in values.items()
     }
     return {"class": "building", "count": len(footprints), "properties": properties}
@@ -173,7 +173,7 @@ class _Chunk:
         self.length += len(padded)
         return at
 
-    def bytes(self, data: bytes) -> int:
+    def raw(self, data: bytes) -> int:
         """A buffer view of raw bytes, aligned to 8 as property tables want it."""
         self.views.append({"buffer": 0, "byteOffset": self._append(data or b"\0"), "byteLength": len(data) or 1})
         return len(self.views) - 1
@@ -214,13 +214,13 @@ class _Chunk:
             data = index.astype("<u2" if small else "<u4").tobytes()
             view = {"buffer": 0, "byteOffset": self._append(data), "byteLength": len(data)}
             self.views.append({**view, "target": ELEMENT_ARRAY_BUFFER})
-        accessor = {"bufferView": len(self.views) - 1, "count": len(index), "type": "SCALAR"}
+        accessor: Json = {"bufferView": len(self.views) - 1, "count": len(index), "type": "SCALAR"}
         self.accessors.append({**accessor, "componentType": UNSIGNED_SHORT if small else UNSIGNED_INT})
         return len(self.accessors) - 1
 
     def _packed(self, data: bytes, count: int, stride: int, mode: str) -> None:
         """A buffer view into the fallback buffer, whose bytes exist only after decoding ``data``."""
-        packed = {"buffer": 0, "byteOffset": self._append(data), "byteLength": len(data)}
+        packed: Json = {"buffer": 0, "byteOffset": self._append(data), "byteLength": len(data)}
         view: Json = {"buffer": 1, "byteOffset": self.unpacked, "byteLength": count * stride}
         if mode == "ATTRIBUTES":
             view["byteStride"] = stride

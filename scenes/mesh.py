@@ -23,7 +23,8 @@ MOST_VERTICES = 65_535
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """positions: (v, 3) float64 local east-north-up metres. normals: (v, 3) int8, flat, 127 long. features: (v,) building
-    of each vertex, rising. triangles: (t, 3) counter-clockwise from outside."""
+    of each vertex, rising. triangles: (t, 3) counter-clockwise from outside.
+    """
 
     positions: Floats
     normals: NDArray[np.int8]
@@ -157,4 +158,5 @@ def _normals(positions: Floats, triangle: Ints) -> NDArray[np.int8]:
     )
     length = np.sqrt((normal * normal).sum(axis=1))[:, None]
     unit = np.where(length > 0, normal / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
-    return np.rint(unit * 127).astype(np.int8)
+    packed: NDArray[np.int8] = np.rint(unit * 127).astype(np.int8)
+    return packed

@@ -12,7 +12,7 @@ import mapbox_earcut
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.footprints import ROOFS, Footprints, offsets, ranges
+from scenes.footprints import ROOFS, Footprints, offsets
 from scenes.frame import Frame
 
 Floats = NDArray[np.float64]
@@ -128,7 +128,7 @@ def _local(
     footprints: Footprints, ground: Floats, frame: Frame, separation: Separation, reason: Ints
 ) -> tuple[Floats, Floats]:
     """Corners in east-north metres, (n, 2), and each building's ground as local up, (b,)."""
-    finite = np.isfinite(footprints.coords).all(axis=1) & (np.abs(footprints.coords) <= 360).all(axis=1)
+    finite = finite_rows(footprints.coords) & finite_rows(np.where(np.abs(footprints.coords) <= 360, 0, np.nan))
     corners = np.diff(footprints.rings[footprints.polygons])
     owner = np.repeat(footprints.owner, corners)
     _mark(reason, np.bincount(owner[~finite], minlength=len(ground)) > 0, NOT_FINITE)
@@ -139,9 +139,14 @@ def _local(
     lon, lat = np.where(finite[:, None], footprints.coords, footprints.coords[finite][0]).T
     lift = _separation(lon, lat, separation)
     local = frame.local(lon, lat, ground[owner] + lift)
-    up = np.bincount(owner[finite], local[finite, 2], minlength=len(ground))
-    up /= np.maximum(np.bincount(owner[finite], minlength=len(ground)), 1)
+    total = np.bincount(owner[finite], local[finite, 2], minlength=len(ground))
+    up: Floats = total / np.maximum(np.bincount(owner[finite], minlength=len(ground)), 1)
     return np.where(finite[:, None], local[:, :2], np.nan), up
+
+
+def finite_rows(values: Floats) -> NDArray[np.bool_]:
+    """(n,) whether all of a row is finite."""
+    return np.isfinite(values).all(axis=1).reshape(len(values))
 
 
 def _separation(lon: Floats, lat: Floats, separation: Separation) -> Floats:
@@ -237,7 +242,7 @@ def _convex(made: _Rings) -> NDArray[np.bool_]:
     """Polygons of one ring with three corners, or with four that turn left at each."""
     corners = np.diff(made.rings[made.polygons])
     single = np.diff(made.polygons) == 1
-    convex = single & (corners == 3)
+    convex: NDArray[np.bool_] = single & (corners == 3)
     four = np.flatnonzero(single & (corners == 4))
     square = made.coords[made.rings[made.polygons[four]][:, None] + np.arange(4)]
     edge = np.roll(square, -1, axis=1) - square
@@ -272,7 +277,7 @@ def _boxed(
     number = np.cumsum(keep) - 1
     pieces = {int(number[polygon]): piece for polygon, piece in pieces.items() if keep[polygon]}
     owner = np.repeat(footprints.owner, np.diff(footprints.rings[footprints.polygons]))
-    use = np.isfinite(coords).all(axis=1)
+    use = finite_rows(coords)
     use[use] = spoilt[owner[use]]
     who, index = np.unique(owner[use], return_inverse=True)
     low, high = np.full((len(who), 2), np.inf), np.full((len(who), 2), -np.inf)

@@ -29,7 +29,8 @@ MARGIN_DEG = 1e-5
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
     """What placing wants to know of (b,) buildings. place: Morton number at the deepest level, NOWHERE without polygon.
-    bounds: (b, 4) degrees. low, high: orthometric metres of the mesh. size: metres, the longest of its three extents."""
+    bounds: (b, 4) degrees. low, high: orthometric metres of the mesh. size: metres, the longest of its three extents.
+    """
 
     fid: Ints
     tenant: Ints

@@ -80,7 +80,8 @@ class Grid:
         n = 1 << level
         x = np.floor((lon - self.west) * (n / self.span))
         y = np.floor((lat - self.south) * (n / self.span))
-        return np.clip(np.nan_to_num(np.stack([x, y])), 0, n - 1).astype(np.int64)
+        index: NDArray[np.int64] = np.clip(np.nan_to_num(np.stack([x, y])), 0, n - 1).astype(np.int64)
+        return index
 
     def require(self, level: int, x: int, y: int) -> Cell:
         """The cell, or NotFound with the tileset's depth."""
@@ -99,7 +100,7 @@ def morton(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def unmorton(code: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """x and y of Morton numbers."""
+    """X and y of Morton numbers."""
     return _gather(code), _gather(code >> 1)
 
 

@@ -93,13 +93,13 @@ SCHEMA: Json = {
 
 
 def subtree(root: Cell, contents: Mapping[Cell, Content], *, separation: Separation) -> bytes | None:
-    """The binary subtree under ``root``, or None where nothing lies at or below it.
+    """The binary subtree under ``root``, or None where nothing lies at or below it; the root's own has its root tile always.
 
     ``contents``: all cells with content at or below ``root``; others are left aside.
     """
     below = {cell: content for cell, content in contents.items() if _under(cell, root)}
     if not below:
-        return None
+        return _empty() if root.level == 0 else None
     whole, rest = _gathered(below, root)
     tiles, inside, children = _bits(root, whole, below)
     ordered = [tile for _, tile in sorted((_bit(tile, root), tile) for tile in whole if tile.level < root.level + SUBTREE_LEVELS)]
@@ -137,7 +137,7 @@ def _bit(tile: Cell, root: Cell) -> int:
     """The place of ``tile`` in the bitstream of its subtree: level by level, Morton order."""
     depth = tile.level - root.level
     x, y = tile.x - (root.x << depth), tile.y - (root.y << depth)
-    return (4**depth - 1) // 3 + int(morton(np.array([x]), np.array([y]))[0])
+    return int((4**depth - 1) // 3 + morton(np.array([x]), np.array([y]))[0])
 
 
 def _bits(
@@ -153,6 +153,15 @@ def _bits(
         elif tile.level == root.level + SUBTREE_LEVELS:
             children[_bit(tile, root) - size] = True
     return tiles, inside, children
+
+
+def _empty() -> bytes:
+    """The subtree of a scene without a building: a root tile without content, for a subtree has a tile at least."""
+    size = (4**SUBTREE_LEVELS - 1) // 3
+    nothing = np.zeros(size, bool)
+    root = np.arange(size) == 0
+    flat = np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+    return _file(root, nothing, np.zeros(4**SUBTREE_LEVELS, bool), flat, np.zeros(1))
 
 
 def _file(

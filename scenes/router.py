@@ -1,0 +1,180 @@
+"""The HTTP surface of the scenes: 3D Tiles of buildings and quantized-mesh ground."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from scenes import catalogue
+from scenes.cells import SCENE, read
+from scenes.glb import Compression
+from scenes.outlines import Separation
+from scenes.quadtree import LEVELS, Cell, Grid
+from scenes.terrain import Terrain
+from scenes.tile import tile
+from scenes.tileset import SUBTREE_LEVELS, subtree, tileset
+from twin.errors import NotFound
+from twin.http import ActorHere, DatabaseHere
+
+GLB = "model/gltf-binary"
+QUANTIZED_MESH = "application/vnd.quantized-mesh;extensions=octvertexnormals"
+# Below this gzip costs more than it saves.
+SMALLEST_GZIP = 600
+# 3 gives 3 % more bytes than 6 on a GLB at a third of the time.
+GZIP_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The terrain to serve and the version of its elevation model: it becomes part of every ETag."""
+
+    terrain: Terrain
+    version: str
+
+
+def router(*, grid: Grid, separation: Separation, ground: Ground | None = None) -> APIRouter:
+    """Routes under ``/scenes``. ``grid``: the one that ``scenes.cells.build`` used. Without ``ground`` no terrain is served."""
+    made = APIRouter(prefix="/scenes", tags=["scenes"])
+    # Terrain first: its paths must not be read as a scene called terrain.
+    _add_terrain(made, ground)
+    _add_catalogue(made, ground)
+    _add_tiles(made, grid, separation)
+    return made
+
+
+def _add_terrain(made: APIRouter, ground: Ground | None) -> None:
+    def known() -> Ground:
+        if ground is None:
+            raise NotFound("no elevation model is loaded", remedy="load one: twin load, with TWIN_DATA naming the national files")
+        return ground
+
+    @made.get("/terrain/layer.json", summary="What terrain tiles there are")
+    def layer_json(request: Request) -> Response:
+        return _json(request, known().terrain.layer_json(version=known().version), shared=True)
+
+    @made.get("/terrain/{z}/{x}/{y}.terrain", summary="A quantized-mesh tile of the ground", response_class=Response)
+    def terrain_tile(request: Request, z: int, x: int, y: int) -> Response:
+        named = known()
+        tag = _tag(f"terrain {catalogue.FORMAT} {named.version} {z} {x} {y}".encode())
+        if named.terrain.has(z, x, y) and _same(request, tag):
+            return _unchanged(tag, shared=True)
+        return _answer(request, named.terrain.tile(z, x, y), QUANTIZED_MESH, tag, shared=True)
+
+
+def _add_catalogue(made: APIRouter, ground: Ground | None) -> None:
+    @made.get("", summary="The scenes there are")
+    def scenes(request: Request, actor: ActorHere, database: DatabaseHere) -> Response:
+        with database.session(actor, pool="tiles") as session:
+            counted = catalogue.totals(session.connection)
+        listed: list[dict[str, Any]] = [
+            {"name": SCENE, "kind": "3d-tiles", "href": f"scenes/{SCENE}/tileset.json", "layer": "infrastructure.buildings", **counted}
+        ]
+        if ground is not None:
+            listed.append({"name": "terrain", "kind": "quantized-mesh", "href": "scenes/terrain/layer.json", "layer": "land.terrain"})
+        return _json(request, {"scenes": listed})
+
+    @made.get("/{scene}/problems", summary="Buildings that could not be meshed as they stand, and why")
+    def problems(
+        request: Request, scene: str, actor: ActorHere, database: DatabaseHere,
+        after: Annotated[int, Query(ge=-1)] = -1, limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    ) -> Response:  # fmt: skip
+        _require(scene)
+        with database.session(actor, pool="tiles") as session:
+            counted = catalogue.totals(session.connection)
+            listed = catalogue.problems(session.connection, after=after, limit=limit)
+        more = listed[-1]["fid"] if len(listed) == limit else None
+        return _json(request, {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more})
+
+
+def _add_tiles(made: APIRouter, grid: Grid, separation: Separation) -> None:
+    @made.get("/{scene}/tileset.json", summary="3D Tiles 1.1 tileset, an implicit quadtree")
+    def tileset_json(request: Request, scene: str, actor: ActorHere, database: DatabaseHere) -> Response:
+        _require(scene)
+        with database.session(actor, pool="tiles") as session:
+            content = catalogue.whole(session.connection)
+        return _json(request, tileset(grid, content, separation=separation))
+
+    @made.get("/{scene}/subtrees/{level}/{x}/{y}.subtree", summary="Which tiles there are, and where", response_class=Response)
+    def subtrees(
+        request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere
+    ) -> Response:
+        _require(scene)
+        root = grid.require(level, x, y)
+        if level % SUBTREE_LEVELS:
+            raise NotFound(f"no subtree begins at level {level}", remedy=f"subtrees begin at multiples of {SUBTREE_LEVELS}")
+        with database.session(actor, pool="tiles") as session:
+            contents = catalogue.contents(session.connection, root)
+        body = subtree(root, contents, separation=separation)
+        if body is None:
+            raise _nothing("subtree", root)
+        return _answer(request, body, "application/octet-stream", _tag(body))
+
+    @made.get("/{scene}/content/{level}/{x}/{y}.glb", summary="The buildings of a cell", response_class=Response)
+    def content(
+        request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere,
+        compression: Annotated[Compression, Query(description="none: plain buffers, for readers without meshopt")] = "meshopt",
+    ) -> Response:  # fmt: skip
+        _require(scene)
+        cell = grid.require(level, x, y)
+        with database.session(actor, pool="tiles") as session:
+            version = catalogue.version(session.connection, cell)
+            if version is None:
+                raise _nothing("content", cell)
+            tag = _tag(f"{version} {compression}".encode())
+            if _same(request, tag):
+                return _unchanged(tag)
+            footprints = read(session.connection, cell)
+        body = tile(footprints, cell, grid=grid, separation=separation, compression=compression)
+        return _answer(request, body, GLB, tag)
+
+
+def _require(scene: str) -> None:
+    if scene != SCENE:
+        raise NotFound(f"there is no scene {scene!r}", remedy="GET /scenes lists them")
+
+
+def _nothing(what: str, cell: Cell) -> NotFound:
+    return NotFound(
+        f"there is no {what} at {cell.level}/{cell.x}/{cell.y}",
+        remedy=f"the subtrees say which cells have content; levels go from 0 to {LEVELS - 1}",
+        levels=LEVELS,
+    )
+
+
+def _json(request: Request, tree: object, *, shared: bool = False) -> Response:
+    body = json.dumps(tree, separators=(",", ":")).encode()
+    return _answer(request, body, "application/json", _tag(body), shared=shared)
+
+
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+
+
+def _same(request: Request, tag: str) -> bool:
+    asked = request.headers.get("if-none-match", "")
+    return asked == "*" or tag in (part.strip().removeprefix("W/") for part in asked.split(","))
+
+
+def _headers(tag: str, *, shared: bool) -> dict[str, str]:
+    # What an actor may see differs: only the ground is the same for all. Revalidation costs one small query.
+    keeps = "public, max-age=3600" if shared else "private, no-cache"
+    return {"ETag": tag, "Cache-Control": keeps, "Vary": "Accept-Encoding, Authorization, Cookie"}
+
+
+def _unchanged(tag: str, *, shared: bool = False) -> Response:
+    return Response(status_code=304, headers=_headers(tag, shared=shared))
+
+
+def _answer(request: Request, body: bytes, media: str, tag: str, *, shared: bool = False) -> Response:
+    if _same(request, tag):
+        return _unchanged(tag, shared=shared)
+    headers = _headers(tag, shared=shared)
+    if len(body) >= SMALLEST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type=media, headers=headers)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import geopandas as gpd
 
-from layers.mapping import Maker, area_m2, constant, key, number, text, words
+from layers.mapping import Maker, area_m2, key, number, text, words
 from layers.sectors.land.lakes import read_lakes
 from layers.spec import Column, RasterSource, Source
 
@@ -18,9 +18,7 @@ _OLD_COUNT = "population and household are a count older than 2012: relative wei
 
 PBF = "osm/rwanda-latest.osm.pbf"
 PBF_ADDRESS = "https://download.geofabrik.de/africa/rwanda-latest.osm.pbf"
-_GEOBOUNDARIES_ADDRESS = (
-    "https://github.com/wmgeolab/geoBoundaries/raw/main/releaseData/gbOpen/RWA/{level}/geoBoundaries-RWA-{level}.geojson"
-)
+_GEOBOUNDARIES_ADDRESS = "https://github.com/wmgeolab/geoBoundaries/raw/main/releaseData/gbOpen/RWA/{level}/geoBoundaries-RWA-{level}.geojson"
 _LEVELS = (
     ("province", "provinces", None, 0),
     ("district", "districts", "province", 1),
@@ -40,7 +38,16 @@ DISTRICT_CODES = {
     "ngoma": "56", "bugesera": "57",
 }  # fmt: skip
 """District names to the national code."""
-_PLACE_RANKS = {"city": 1, "town": 2, "suburb": 3, "village": 3, "neighbourhood": 4, "hamlet": 4, "farm": 5, "locality": 5}
+_PLACE_RANKS = {
+    "city": 1,
+    "town": 2,
+    "suburb": 3,
+    "village": 3,
+    "neighbourhood": 4,
+    "hamlet": 4,
+    "farm": 5,
+    "locality": 5,
+}
 
 
 def _parent(digits: int) -> Maker:
@@ -105,7 +112,9 @@ def _kind_rank(column: str) -> Maker:
 
 SOURCES = (
     *(source for level in _LEVELS for source in _boundaries(*level)),
-    _geoboundaries("ADM1", "provinces", words("shapeISO", {iso.casefold(): code for iso, code in PROVINCE_CODES.items()})),
+    _geoboundaries(
+        "ADM1", "provinces", words("shapeISO", {iso.casefold(): code for iso, code in PROVINCE_CODES.items()})
+    ),
     _geoboundaries("ADM2", "districts", words("shapeName", DISTRICT_CODES)),
     _geoboundaries("ADM3", "sectors", key("gb:", "shapeID")),
     Source(
@@ -120,16 +129,23 @@ SOURCES = (
             "people": number("POPULATION", low=1),
             "rank": _kind_rank("VALUE"),
         },
-        keep=lambda batch: (batch["TAG"] == "place") & ~batch["VALUE"].isin(["country", "state", "county"]) & batch["NAME"].notna(),
+        keep=lambda batch: (
+            (batch["TAG"] == "place") & ~batch["VALUE"].isin(["country", "state", "county"]) & batch["NAME"].notna()
+        ),
         remarks="nodes tagged place that have a name; country, state and county are the boundaries",
         **_OSM,
     ),
     Source(
-        name="lakes", layer="land.lakes", path="admin/district.parquet", origin="derived", read=read_lakes,
-        inputs=("admin/sector.parquet", "landcover/rwanda_landcover_2015_scheme_ii.tif"), licence="CC BY 4.0",
+        name="lakes",
+        layer="land.lakes",
+        path="admin/district.parquet",
+        origin="derived",
+        read=read_lakes,
+        inputs=("admin/sector.parquet", "landcover/rwanda_landcover_2015_scheme_ii.tif"),
+        licence="CC BY 4.0",
         attribution="WASAC Ltd, rw-admin-boundary; RCMRD / FAO EOSTAT land cover 2015",
         remarks="districts less sectors, united with class 12 of the land cover, from 5 ha on, drawn to 20 m",
-    ),  # fmt: skip
+    ),
     Source(
         name="osm water",
         layer="land.lakes",

@@ -52,9 +52,12 @@ class Actor:
         if self.can(right):
             return
         if self.role == "anonymous":
-            raise NotAuthenticated(f"{what} is not open to anonymous", remedy="sign in with `twin login`, or send a token as Bearer")
+            raise NotAuthenticated(
+                f"{what} is not open to anonymous", remedy="sign in with `twin login`, or send a token as Bearer"
+            )
         raise NotPermitted(
-            f"{self.name} ({self.role}) may not do this: {what}", remedy=f"ask somebody with the role {_NEEDS[right]} or higher"
+            f"{self.name} ({self.role}) may not do this: {what}",
+            remedy=f"ask somebody with the role {_NEEDS[right]} or higher",
         )
 
 
@@ -81,7 +84,9 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def issue(database: Database, by: Actor, *, name: str, role: Role, ttl: timedelta, kind: TokenKind = "bearer") -> IssuedToken:
+def issue(
+    database: Database, by: Actor, *, name: str, role: Role, ttl: timedelta, kind: TokenKind = "bearer"
+) -> IssuedToken:
     """Make a token for `name`. Needs the role admin. Raises BadInput for a role or a lifetime that cannot be."""
     by.require("administer", "making tokens")
     if role not in ROLES or role == "anonymous":

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("twin.changes")
 POLL_S = 0.5
 BATCH = 1000
-_SINCE = (
-    "select seq, layer, scenario, count, west, south, east, north, tenant from twin.change where seq > %s order by seq limit %s"
-)
+_SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant from twin.change where seq > %s order by seq limit %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ async def since(database: Database, seq: int, *, limit: int = BATCH) -> list[Cha
 
 async def follow(database: Database, seq: int) -> AsyncIterator[Change]:
     """Every change after `seq`, in order, for ever; waits out a database that is away and misses nothing."""
-    async with _wakes(database, "twin_numbered") as woken:
+    async with wakes(database, "twin_numbered") as woken:
         while True:
             try:
                 found = await since(database, seq)
@@ -76,7 +74,7 @@ async def follow(database: Database, seq: int) -> AsyncIterator[Change]:
 
 async def advance_for_ever(database: Database) -> None:
     """The reader: number what was committed, link the audit. Any number of processes may run it; one works at a time."""
-    async with _wakes(database, "twin_change") as woken:
+    async with wakes(database, "twin_change") as woken:
         while True:
             try:
                 async with database.async_session(SYSTEM) as session:
@@ -94,7 +92,7 @@ async def _either(woken: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _wakes(database: Database, channel: str) -> AsyncIterator[asyncio.Event]:
+async def wakes(database: Database, channel: str) -> AsyncIterator[asyncio.Event]:
     """An event that is set whenever PostgreSQL notifies the channel; the listening connection comes back by itself."""
     event = asyncio.Event()
 
@@ -104,7 +102,7 @@ async def _wakes(database: Database, channel: str) -> AsyncIterator[asyncio.Even
                 async with await psycopg.AsyncConnection.connect(
                     database.conninfo_of("features"), autocommit=True
                 ) as connection:
-                    await connection.execute(f"listen {channel}")  # type: ignore[arg-type]  # a fixed word of this module
+                    await connection.execute(f"listen {channel}")
                     event.set()
                     async for _ in connection.notifies():
                         event.set()

@@ -159,15 +159,15 @@ class Cluster:
             for role in ("twin_owner", "twin_app", "twin_tiles"):
                 known = connection.execute("select rolcanlogin from pg_roles where rolname = %s", (role,)).fetchone()
                 if known is None:
-                    connection.execute(f"create role {role} login noinherit")  # type: ignore[arg-type]  # fixed names
+                    connection.execute(f"create role {role} login noinherit")
                 elif not known[0]:
-                    connection.execute(f"alter role {role} login")  # type: ignore[arg-type]  # fixed names
+                    connection.execute(f"alter role {role} login")
             if not connection.execute("select 1 from pg_database where datname = %s", (DATABASE,)).fetchone():
-                connection.execute(f"create database {DATABASE} owner twin_owner")  # type: ignore[arg-type]  # a fixed name
+                connection.execute(f"create database {DATABASE} owner twin_owner")
 
     def _pg(self, program: str, *words: str) -> None:
         command = [str(self.programs / program), *words]
-        environment: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp"}
+        environment: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/"}
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups", *command]
         done = subprocess.run(
@@ -176,7 +176,8 @@ class Cluster:
         )  # fmt: skip
         if done.returncode:
             raise Unavailable(
-                f"{program} failed: {self._last_words(done.stdout)}", remedy=f"read {self.data / 'server.log'}; `twin doctor` checks the rest"
+                f"{program} failed: {self._last_words(done.stdout)}",
+                remedy=f"read {self.data / 'server.log'}; `twin doctor` checks the rest",
             )
 
     def _last_words(self, output: str) -> str:
@@ -201,7 +202,8 @@ def locate(state: Path) -> tuple[Cluster, str | None]:
         pwd.getpwnam(SERVER_USER)
     except KeyError:
         raise SettingError(
-            f"this machine has no user {SERVER_USER}, and PostgreSQL refuses root", remedy="install postgresql-15, which makes the user"
+            f"this machine has no user {SERVER_USER}, and PostgreSQL refuses root",
+            remedy="install postgresql-15, which makes the user",
         ) from None
     run = Path("/run") / f"stanforis-twin-{key}"
     state.mkdir(parents=True, exist_ok=True)
@@ -230,7 +232,9 @@ def _programs() -> Path:
 
 def _short(run: Path) -> Path:
     if len(str(run / ".s.PGSQL.5432")) > SOCKET_PATH_MOST:
-        raise SettingError(f"the socket folder {run} has too long a path", remedy="set XDG_RUNTIME_DIR to a shorter folder")
+        raise SettingError(
+            f"the socket folder {run} has too long a path", remedy="set XDG_RUNTIME_DIR to a shorter folder"
+        )
     return run
 
 
@@ -250,7 +254,9 @@ def guard(folder: Path, user: str) -> None:
         _own(folder, user)
     state = folder.lstat()
     if folder.is_symlink() or not folder.is_dir() or state.st_uid != uid:
-        raise SettingError(f"{folder} belongs to somebody else", remedy="remove it; the database's socket must be private")
+        raise SettingError(
+            f"{folder} belongs to somebody else", remedy="remove it; the database's socket must be private"
+        )
     folder.chmod(0o700)
 
 

@@ -22,7 +22,7 @@ from twin.errors import NotPermitted, Unavailable
 from twin.settings import DatabaseSettings
 
 Pool = Literal["features", "tiles", "bulk", "owner"]
-Query = str | sql.Composable
+Query = str | sql.SQL | sql.Composed
 __all__ = ["AsyncSession", "Database", "Pool", "Session", "Unit"]
 Values = Sequence[Any] | Mapping[str, Any] | None
 """Bound values of a query; `Any` because they are whatever PostgreSQL can take."""
@@ -32,9 +32,7 @@ _SET_ACTOR = (
     "select set_config('twin.tenant', %s, true), set_config('twin.actor', %s, true),"
     " set_config('twin.role', %s, true), set_config('twin.may_read', %s, true)"
 )
-_AUDIT = (
-    "insert into twin.audit (tenant, action, thing, count, before_hash, after_hash, detail) values (%s, %s, %s, %s, %s, %s, %s)"
-)
+_AUDIT = "insert into twin.audit (tenant, action, thing, count, before_hash, after_hash, detail) values (%s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(slots=True)
@@ -56,7 +54,7 @@ class Session(_Told):
         self.actor = actor
 
     def execute(self, query: Query, values: Values = None) -> psycopg.Cursor[Any]:
-        return self.connection.execute(query, values)  # type: ignore[arg-type]  # str is checked where it is composed
+        return self.connection.execute(query, values)
 
 
 class AsyncSession(_Told):
@@ -68,7 +66,7 @@ class AsyncSession(_Told):
         self.actor = actor
 
     async def execute(self, query: Query, values: Values = None) -> psycopg.AsyncCursor[Any]:
-        return await self.connection.execute(query, values)  # type: ignore[arg-type]  # as above
+        return await self.connection.execute(query, values)
 
 
 class Database:
@@ -109,7 +107,7 @@ class Database:
         if kind not in self._pools:
 
             def configure(connection: psycopg.Connection[Any]) -> None:
-                connection.execute(self.preamble(kind))  # type: ignore[arg-type]  # made of numbers and fixed words
+                connection.execute(self.preamble(kind))
                 connection.commit()
 
             self._pools[kind] = ConnectionPool(
@@ -123,7 +121,7 @@ class Database:
         if kind not in self._async_pools:
 
             async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
-                await connection.execute(self.preamble(kind))  # type: ignore[arg-type]  # as above
+                await connection.execute(self.preamble(kind))
                 await connection.commit()
 
             pool = AsyncConnectionPool(
@@ -165,7 +163,9 @@ class Database:
             raise _away(error) from error
 
     @asynccontextmanager
-    async def async_session(self, actor: Actor, *, pool: Pool = "features", unit: Unit | None = None) -> AsyncIterator[AsyncSession]:
+    async def async_session(
+        self, actor: Actor, *, pool: Pool = "features", unit: Unit | None = None
+    ) -> AsyncIterator[AsyncSession]:
         """As `session`, on the running event loop."""
         _check(actor, pool, unit)
         try:
@@ -198,7 +198,10 @@ def _away(error: Exception) -> Unavailable:
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable("the query took longer than its limit", remedy="ask for a smaller area or fewer layers")
     if isinstance(error, psycopg.errors.DiskFull):
-        return Unavailable("the database's disk is full", remedy="free space where the database lies, then run it again: nothing was kept")
+        return Unavailable(
+            "the database's disk is full",
+            remedy="free space where the database lies, then run it again: nothing was kept",
+        )
     if isinstance(error, PoolTimeout):
         return Unavailable("every connection to the database is taken, or it is away", remedy="try again in a moment")
     return Unavailable("the database is away", remedy="try again in a moment; `twin doctor` says more")

@@ -72,9 +72,7 @@ def extent(tile: Tile) -> BBox:
     def latitude(row: int) -> float:
         return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / count))))
 
-    return BBox(
-        tile.x / count * 360 - 180, latitude(tile.y + 1), (tile.x + 1) / count * 360 - 180, latitude(tile.y)
-    )
+    return BBox(tile.x / count * 360 - 180, latitude(tile.y + 1), (tile.x + 1) / count * 360 - 180, latitude(tile.y))
 
 
 def tile_at(lon: float, lat: float, z: int) -> Tile:

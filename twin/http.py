@@ -31,7 +31,9 @@ class Problem(BaseModel):
     instance: str | None = None
 
 
-def problem(status: int, title: str, detail: str, remedy: str, *, path: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem(
+    status: int, title: str, detail: str, remedy: str, *, path: str | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
     kind = "urn:twin:problem:" + re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
     body = Problem(type=kind, title=title, status=status, detail=detail, remedy=remedy, instance=path)
     return JSONResponse(body.model_dump(exclude_none=True), status_code=status, media_type=MEDIA_TYPE, headers=headers)
@@ -53,18 +55,36 @@ def install_problems(app: FastAPI) -> None:
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         first = cast(RequestValidationError, error).errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return problem(400, "The request is wrong", f"{where}: {first['msg']}", "/docs says what this path takes", path=request.url.path)
+        return problem(
+            400,
+            "The request is wrong",
+            f"{where}: {first['msg']}",
+            "/docs says what this path takes",
+            path=request.url.path,
+        )
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         known = cast(HTTPException, error)
-        remedy = "/docs lists the paths and methods" if known.status_code in (404, 405) else "/docs says what this path takes"
-        answer = problem(known.status_code, str(known.detail), f"{request.method} {request.url.path}", remedy, path=request.url.path)
+        remedy = (
+            "/docs lists the paths and methods"
+            if known.status_code in (404, 405)
+            else "/docs says what this path takes"
+        )
+        answer = problem(
+            known.status_code, str(known.detail), f"{request.method} {request.url.path}", remedy, path=request.url.path
+        )
         answer.headers.update(known.headers or {})
         return answer
 
     async def on_surprise(request: Request, error: Exception) -> JSONResponse:
-        log.exception("unforeseen error at %s", request.url.path, exc_info=error)
-        return problem(500, "The twin failed", "something unforeseen happened", "tell the operator; the service's log has it", path=request.url.path)
+        log.error("unforeseen error at %s", request.url.path, exc_info=error)
+        return problem(
+            500,
+            "The twin failed",
+            "something unforeseen happened",
+            "tell the operator; the service's log has it",
+            path=request.url.path,
+        )
 
     app.add_exception_handler(TwinError, on_twin_error)
     app.add_exception_handler(RequestValidationError, on_invalid)

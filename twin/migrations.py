@@ -57,11 +57,11 @@ def bootstrap(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
 
 
 def _one(connection: psycopg.Connection[Any], query: str, values: tuple[object, ...] = ()) -> object:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]  # fixed words of this module
+    row = connection.execute(query, values).fetchone()
     return row[0] if row else None
 
 
-def _try(connection: psycopg.Connection[Any], statement: sql.Composable, what: str) -> None:
+def _try(connection: psycopg.Connection[Any], statement: sql.Composed, what: str) -> None:
     try:
         with connection.transaction():
             connection.execute(statement)
@@ -98,8 +98,8 @@ def _leakproof(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
         return ()
     if _one(connection, "select rolsuper from pg_roles where rolname = current_user") is not True:
         return (
-            "spatial indexes are not used under row-level security; have a superuser run:"
-            " alter function geometry_overlaps(geometry, geometry) leakproof",
+            ("spatial indexes are not used under row-level security; have a superuser run:"
+            " alter function geometry_overlaps(geometry, geometry) leakproof"),
         )
     connection.execute("alter function geometry_overlaps(geometry, geometry) leakproof")
     return ()
@@ -141,6 +141,10 @@ def _compare(files: list[Path], done: dict[str, str]) -> None:
     known = {file.stem: file for file in files}
     for name, sha256 in done.items():
         if name not in known:
-            raise Conflict(f"the database has migration {name}, this version has not", remedy="run the newer version of the twin")
+            raise Conflict(
+                f"the database has migration {name}, this version has not", remedy="run the newer version of the twin"
+            )
         if _sha256(known[name]) != sha256:
-            raise Conflict(f"migration {name} was edited after it was applied", remedy="restore the file; add a new number instead")
+            raise Conflict(
+                f"migration {name} was edited after it was applied", remedy="restore the file; add a new number instead"
+            )

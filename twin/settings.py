@@ -51,21 +51,37 @@ class _Subject(BaseModel):
 class DatabaseSettings(_Subject):
     """PostgreSQL: the private cluster, or one that is named."""
 
-    url: str = Field("", alias="TWIN_DATABASE_URL", description="PostgreSQL to use instead of the private cluster; empty: the private one")
+    url: str = Field(
+        "",
+        alias="TWIN_DATABASE_URL",
+        description="PostgreSQL to use instead of the private cluster; empty: the private one",
+    )
     pool_size: int = Field(8, alias="TWIN_POOL_SIZE", ge=1, le=200, description="connections per pool and process")
-    pool_wait_s: float = Field(5.0, alias="TWIN_POOL_WAIT", gt=0, description="seconds to wait for a connection before 503")
-    statement_timeout_s: float = Field(30.0, alias="TWIN_STATEMENT_TIMEOUT", gt=0, description="seconds a query of the API may take")
+    pool_wait_s: float = Field(
+        5.0, alias="TWIN_POOL_WAIT", gt=0, description="seconds to wait for a connection before 503"
+    )
+    statement_timeout_s: float = Field(
+        30.0, alias="TWIN_STATEMENT_TIMEOUT", gt=0, description="seconds a query of the API may take"
+    )
     tile_timeout_s: float = Field(10.0, alias="TWIN_TILE_TIMEOUT", gt=0, description="seconds a tile's query may take")
 
 
 class DataSettings(_Subject):
     """Where files come from and where the twin keeps its own."""
 
-    data: OptionalPath = Field(None, alias="TWIN_DATA", description="folder of national files; empty: the schematic country")
-    state: Path = Field(ROOT / "data", alias="TWIN_STATE", description="folder of the private database, caches and made files")
-    scope: Literal["kigali", "rwanda"] = Field("kigali", alias="TWIN_SCOPE", description="how much of the building stock is synthesised")
+    data: OptionalPath = Field(
+        None, alias="TWIN_DATA", description="folder of national files; empty: the schematic country"
+    )
+    state: Path = Field(
+        ROOT / "data", alias="TWIN_STATE", description="folder of the private database, caches and made files"
+    )
+    scope: Literal["kigali", "rwanda"] = Field(
+        "kigali", alias="TWIN_SCOPE", description="how much of the building stock is synthesised"
+    )
     region: Annotated[BBox, BeforeValidator(_bbox)] = Field(
-        BBox(28.86, -2.84, 30.90, -1.05), alias="TWIN_REGION", description="bounds that features must lie in: west,south,east,north in degrees"
+        BBox(28.86, -2.84, 30.90, -1.05),
+        alias="TWIN_REGION",
+        description="bounds that features must lie in: west,south,east,north in degrees",
     )
     seed: int = Field(2022, alias="TWIN_SEED", ge=0, description="seed of everything synthetic")
 
@@ -85,24 +101,39 @@ class DataSettings(_Subject):
 class ServerSettings(_Subject):
     """The HTTP service."""
 
-    host: str = Field("127.0.0.1", alias="TWIN_HOST", description="address to bind; beyond loopback only once an admin token exists")
+    host: str = Field(
+        "127.0.0.1", alias="TWIN_HOST", description="address to bind; beyond loopback only once an admin token exists"
+    )
     port: int = Field(8000, alias="TWIN_PORT", ge=0, le=65535, description="port to bind; 0: any free one")
-    workers: int = Field(1, alias="TWIN_WORKERS", ge=1, le=64, description="processes that answer")
     origins: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
         (), alias="TWIN_CORS_ORIGINS", description="origins of other applications that may read, comma separated"
     )
     hosts: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
         (), alias="TWIN_HOSTS", description="host names the service answers to beside its own address, comma separated"
     )
-    tile_cache_mb: int = Field(256, alias="TWIN_TILE_CACHE_MB", ge=1, description="memory for encoded tiles, per process, MiB")
+    tile_cache_mb: int = Field(
+        256, alias="TWIN_TILE_CACHE_MB", ge=1, description="memory for encoded tiles, per process, MiB"
+    )
 
 
 class LiveSettings(_Subject):
     """Telemetry."""
 
-    mqtt_url: str = Field("", alias="TWIN_MQTT_URL", description="MQTT broker to use instead of the private one: mqtt://user:password@host:port")
-    rate: float = Field(20.0, alias="TWIN_SENSORS_RATE", ge=0, le=100_000, description="simulated messages per second under `twin up`; 0: none")
-    spool_mb: int = Field(256, alias="TWIN_SPOOL_MB", ge=1, description="disk for messages while the database is away, MiB")
+    mqtt_url: str = Field(
+        "",
+        alias="TWIN_MQTT_URL",
+        description="MQTT broker to use instead of the private one: mqtt://user:password@host:port",
+    )
+    rate: float = Field(
+        20.0,
+        alias="TWIN_SENSORS_RATE",
+        ge=0,
+        le=100_000,
+        description="simulated messages per second under `twin up`; 0: none",
+    )
+    spool_mb: int = Field(
+        256, alias="TWIN_SPOOL_MB", ge=1, description="disk for messages while the database is away, MiB"
+    )
 
 
 class PrivacySettings(_Subject):
@@ -129,7 +160,8 @@ class Settings(_Subject):
             if name.startswith("TWIN_") and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 raise SettingError(
-                    f"there is no setting {name}", remedy=f"did you mean {near[0]}?" if near else "docs/settings.md lists them; unset it"
+                    f"there is no setting {name}",
+                    remedy=f"did you mean {near[0]}?" if near else "docs/settings.md lists them; unset it",
                 )
         try:
             return cls(
@@ -146,7 +178,13 @@ class Settings(_Subject):
 
 def variables() -> dict[str, tuple[str, Any]]:
     """Every variable's name with its description and default. `Any`: defaults are of many types."""
-    subjects: tuple[type[_Subject], ...] = (DatabaseSettings, DataSettings, ServerSettings, LiveSettings, PrivacySettings)
+    subjects: tuple[type[_Subject], ...] = (
+        DatabaseSettings,
+        DataSettings,
+        ServerSettings,
+        LiveSettings,
+        PrivacySettings,
+    )
     return {
         str(field.alias): (str(field.description), field.default)
         for subject in subjects

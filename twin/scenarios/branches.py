@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import shapely
-from psycopg.types.json import Jsonb
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from twin.errors import BadInput, Conflict, NotFound
 from twin.scenarios.overlay import table
@@ -47,7 +47,12 @@ class Edit:
     """`Any`: values of whatever types the layer's fields have."""
 
 
-_COLUMNS = "id, name, author, colour, parent, state, version"
+_CREATE = (
+    "insert into twin.scenario (tenant, name, colour, parent, base_change)"
+    " values (twin.tenant(), %s, %s, %s, (select change_seq from twin.reader))"
+    " on conflict (tenant, name) do nothing returning id, name, author, colour, parent, state, version"
+)
+_GET = "select id, name, author, colour, parent, state, version from twin.scenario where id = %s"
 
 
 def create(session: Session, name: str, *, parent: int | None = None, colour: str = "#7048e8") -> Branch:
@@ -57,19 +62,14 @@ def create(session: Session, name: str, *, parent: int | None = None, colour: st
         raise BadInput("a scenario needs a name of 1 to 200 characters", remedy="name it for what it asks")
     if parent is not None:
         get(session, parent)
-    row = session.execute(
-        f"insert into twin.scenario (tenant, name, colour, parent, base_change)"
-        f" values (twin.tenant(), %s, %s, %s, (select change_seq from twin.reader))"
-        f" on conflict (tenant, name) do nothing returning {_COLUMNS}",
-        (name.strip(), colour, parent),
-    ).fetchone()
+    row = session.execute(_CREATE, (name.strip(), colour, parent)).fetchone()
     if row is None:
         raise Conflict(f"there is a scenario named {name!r} already", remedy="choose another name")
     return Branch(*row)
 
 
 def get(session: Session, branch: int) -> Branch:
-    row = session.execute(f"select {_COLUMNS} from twin.scenario where id = %s", (branch,)).fetchone()
+    row = session.execute(_GET, (branch,)).fetchone()
     if row is None:
         raise NotFound(f"there is no scenario {branch}", remedy="GET /scenarios lists those you may see")
     return Branch(*row)
@@ -102,7 +102,9 @@ def _standing(session: Session, branch: int, edit: Edit) -> tuple[Any, ...] | No
     if seen is not None:
         return None if seen[5] == "remove" else (*seen[:5], seen[6])
     found: tuple[Any, ...] | None = session.execute(
-        sql.SQL("select fid, to_jsonb(t) - 'geom', geom, classification, digest, geom from {} t where id = %s").format(table(edit.layer)),
+        sql.SQL("select fid, to_jsonb(t) - 'geom', geom, classification, digest, geom from {} t where id = %s").format(
+            table(edit.layer)
+        ),
         (edit.id,),
     ).fetchone()
     return found
@@ -113,14 +115,23 @@ def _put(session: Session, branch: int, version: int, edit: Edit) -> None:
     if edit.operation == "add" and standing is not None:
         raise Conflict(f"{edit.layer} has a feature {edit.id} already", remedy="modify it, or add under another id")
     if edit.operation != "add" and standing is None:
-        raise Conflict(f"{edit.layer} has no feature {edit.id} in this scenario", remedy="add it, or choose one that stands")
+        raise Conflict(
+            f"{edit.layer} has no feature {edit.id} in this scenario", remedy="add it, or choose one that stands"
+        )
     fid, row, geometry, classification, before, was = standing or (None, {}, None, "public", None, None)
     if fid is None:
         fid = session.execute("select twin.next_fid(%s)", (edit.layer,)).fetchone()[0]  # type: ignore[index]  # one row always
     if edit.operation == "remove":
         row, new = None, None
     else:
-        row = {**row, **(edit.fields or {}), "id": edit.id, "fid": fid, "origin": "planned", "classification": classification}
+        row = {
+            **row,
+            **(edit.fields or {}),
+            "id": edit.id,
+            "fid": fid,
+            "origin": "planned",
+            "classification": classification,
+        }
         row.setdefault("tenant", session.actor.tenant)
         new = geometry if edit.geometry is None else shapely.to_wkb(edit.geometry, hex=True, include_srid=False)
     session.execute(

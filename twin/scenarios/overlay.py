@@ -31,5 +31,9 @@ def relation(layer: str, *, scenario: str = "scenario", box: sql.Composable | No
         " select (jsonb_populate_record(null::{name}, o.row || jsonb_build_object('geom', o.geom::text))).*"
         " from twin.overlay_of({scenario}, {layer}) o where o.operation <> 'remove'{near_overlay})"
     ).format(
-        name=name, scenario=sql.Placeholder(scenario), layer=sql.Literal(layer), near_base=near_base, near_overlay=near_overlay
+        name=name,
+        scenario=sql.Placeholder(scenario),
+        layer=sql.Literal(layer),
+        near_base=near_base,
+        near_overlay=near_overlay,
     )

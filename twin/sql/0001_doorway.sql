@@ -93,6 +93,16 @@ create table twin.raster (
     loaded_at timestamptz not null default now()
 );
 
+-- From which generation of a layer its tiles or meshes were made.
+create table companion.made (
+    output text not null,
+    layer text not null,
+    generation bigint not null,
+    at timestamptz not null default now(),
+    primary key (output, layer)
+);
+grant select on companion.made to twin_app, twin_tiles;
+
 -- The audit only grows. The hash link is added in commit order, by twin.advance, in a table of its own.
 create table twin.audit (
     id bigint generated always as identity primary key,

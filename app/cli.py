@@ -1,0 +1,224 @@
+"""The command line: `twin …`. Each command parses, calls and prints; errors say the remedy and end with status 1."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+
+from twin.errors import BadInput, TwinError
+from twin.settings import Settings
+
+console = Console(highlight=False, soft_wrap=True)
+application = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The national digital twin of Rwanda.")
+tokens = typer.Typer(no_args_is_help=True, help="Tokens for programs.")
+demo = typer.Typer(no_args_is_help=True, help="Things made up, and marked so.")
+live = typer.Typer(no_args_is_help=True, help="Telemetry.")
+application.add_typer(tokens, name="token")
+application.add_typer(demo, name="demo")
+application.add_typer(live, name="live")
+
+_TTL = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def say(text: str) -> None:
+    console.print(text, markup=False)
+
+
+def duration(text: str) -> timedelta:
+    """`30d`, `12h`, `15m`, `60s`."""
+    found = _TTL.fullmatch(text.strip())
+    if not found:
+        raise BadInput(f"{text!r} is not a duration", remedy="write it as 30d, 12h, 15m or 60s")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+@application.command("up")
+def up_command() -> None:
+    """Database, migrations, load, sensors and service, in the foreground."""
+    from app import loading, up
+
+    settings = Settings.read()
+    up.up(settings, say, lambda opened, registry: loading.ensure(settings, opened, registry, console))
+
+
+@application.command("serve")
+def serve_command() -> None:
+    """Answer over what is loaded already."""
+    from app import up
+
+    up.serve(Settings.read(), say)
+
+
+@application.command("down")
+def down_command() -> None:
+    """Stop the service and the private database of this checkout."""
+    from app.running import Place
+    from layers.live.broker import Broker
+    from twin import cluster
+
+    settings = Settings.read()
+    stopped = Place(settings.data.state).stop()
+    if stopped:
+        say(f"Stopped the service at {stopped.address}.")
+    Broker(settings.data.state / "broker").stop()
+    if settings.database.url:
+        return
+    private, _ = cluster.locate(settings.data.state)
+    if private.stop():
+        say("Stopped the private database.")
+    elif not stopped:
+        say("Nothing was running.")
+
+
+@application.command("doctor")
+def doctor_command() -> None:
+    """Check this machine, the settings, the database and what is loaded; say what to do about each fault."""
+    from app import doctor
+
+    raise typer.Exit(doctor.report(console))
+
+
+@application.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to what this version needs."""
+    from app import compose
+
+    opened = compose.open_database(Settings.read(), compose.registry())
+    say(f"Applied {', '.join(opened.applied)}." if opened.applied else "Nothing to apply.")
+    for remark in opened.remarks:
+        say(f"Note: {remark}")
+    opened.database.close()
+
+
+@application.command("load")
+def load_command(
+    file: Annotated[Path | None, typer.Argument(help="One file; without it everything that the sectors name.")] = None,
+    layer: Annotated[str | None, typer.Option(help="The layer that the file is for.")] = None,
+    crs: Annotated[str | None, typer.Option(help="The CRS of a file that stores none, such as EPSG:32735.")] = None,
+    scope: Annotated[str | None, typer.Option(help="kigali or rwanda: how much building stock is synthesised.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the closing table as JSON.")] = False,
+) -> None:
+    """Load files into layers: checked, repaired where that is safe, quarantined where it is not."""
+    from app import loading
+
+    settings = Settings.read()
+    if scope is not None:
+        if scope not in {"kigali", "rwanda"}:
+            raise BadInput(f"{scope!r} is not a scope", remedy="choose kigali or rwanda")
+        settings = settings.model_copy(update={"data": settings.data.model_copy(update={"scope": scope})})
+    failed = loading.run(settings, console, file=file, layer=layer, crs=crs, as_json=as_json)
+    raise typer.Exit(failed)
+
+
+@application.command("fetch")
+def fetch_command(
+    only: Annotated[list[str] | None, typer.Argument(help="Names of sources; without them all that have an address.")] = None,
+) -> None:
+    """Download the open sources that the sectors name into data/raw. The only command that asks the network."""
+    from app import loading
+
+    loading.fetch_sources(Settings.read(), console, tuple(only or ()))
+
+
+@tokens.command("create")
+def token_create(
+    actor: Annotated[str, typer.Option(help="Who will use it.")],
+    role: Annotated[str, typer.Option(help="viewer, planner, approver, operator or admin.")] = "viewer",
+    ttl: Annotated[str, typer.Option(help="How long it lives: 30d, 12h.")] = "30d",
+) -> None:
+    """Print a token once; only its hash is kept."""
+    from typing import cast
+
+    from app import compose
+    from twin.access import SYSTEM, Role, issue
+
+    opened = compose.open_database(Settings.read(), compose.registry())
+    made = issue(opened.database, SYSTEM, name=actor, role=cast("Role", role), ttl=duration(ttl))
+    opened.database.close()
+    sys.stdout.write(made.secret + "\n")
+
+
+@application.command("login")
+def login_command(
+    actor: Annotated[str, typer.Option(help="Who signs in.")] = "owner",
+    role: Annotated[str, typer.Option(help="viewer, planner, approver, operator or admin.")] = "admin",
+) -> None:
+    """Print a link that signs a browser in, once, within half an hour."""
+    from app import compose, up
+    from app.auth import login_link
+    from app.running import Place
+
+    settings = Settings.read()
+    other = Place(settings.data.state).other()
+    opened = compose.open_database(settings, compose.registry(), migrate=False)
+    base = other.address if other else f"http://{settings.server.host}:{settings.server.port}"
+    sys.stdout.write(login_link(opened.database, base, name=actor, role=role, ttl=up.LOGIN_TTL) + "\n")
+    opened.database.close()
+
+
+@demo.command("sensors")
+def demo_sensors(
+    rate: Annotated[float, typer.Option(help="Messages per second.")] = 20.0,
+    seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
+    faults: Annotated[list[str] | None, typer.Option(help="silence, drift, spikes, duplicates, disorder or malformed.")] = None,
+) -> None:
+    """Publish simulated sensors to the broker."""
+    from app import telemetry
+
+    telemetry.simulate(Settings.read(), rate=rate, seconds=seconds, faults=tuple(faults or ()))
+
+
+@live.command("consume")
+def live_consume() -> None:
+    """Take messages from the broker into the database until told to end."""
+    from app import telemetry
+
+    telemetry.consume(Settings.read())
+
+
+@application.command("bench")
+def bench_command(
+    name: Annotated[str, typer.Argument(help="Which; `all` for every one.")],
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
+) -> None:
+    """Measure, beside a reference in the same run; print a table."""
+    from app import bench
+
+    rows = bench.run(name, console)
+    if as_json is not None:
+        as_json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def _guarded(work: Callable[[], object]) -> int:
+    try:
+        work()
+    except TwinError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"{error.message}\n→ {error.remedy}", markup=False)
+        return 1
+    except psycopg.OperationalError as error:
+        Console(stderr=True, highlight=False).print(f"the database went away: {str(error).strip()}\n→ run it again; `twin doctor` says more", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def main() -> None:
+    """What the script `twin` runs."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    sys.exit(_guarded(application))
+
+
+if __name__ == "__main__":
+    main()

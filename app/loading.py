@@ -1,0 +1,193 @@
+"""Loading as the command line shows it: what is read, what came of it, and what is made of it afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app import compose, outputs
+from app.compose import Opened
+from layers.ingest.outcome import Outcome, exit_status
+from layers.registry import Registry
+from layers.spec import Progress as Told
+from layers.spec import RasterSource, Source
+from twin.access import SYSTEM
+from twin.errors import BadInput, SettingError
+from twin.settings import Settings
+
+_MARK = {"loaded": "✓", "unchanged": "=", "absent": "·", "failed": "✗"}
+
+
+def run(
+    settings: Settings, console: Console, *, file: Path | None, layer: str | None, crs: str | None, as_json: bool
+) -> int:
+    """`twin load`: open the database, load, make outputs, print the closing table. 1 where a source failed."""
+    registry = compose.registry()
+    opened = compose.open_database(settings, registry)
+    try:
+        with _bars(console, shown=not as_json) as bars:
+            if file is None:
+                outcomes = _load_folder(settings, opened, registry, bars)
+            else:
+                outcomes = [_load_file(settings, opened, registry, bars, file=file, layer=layer, crs=crs)]
+            _outputs(settings, opened, registry, bars)
+    finally:
+        opened.database.close()
+    if as_json:
+        sys.stdout.write(json.dumps([one.to_json() for one in outcomes], indent=1) + "\n")
+    else:
+        console.print(table(outcomes))
+        _remarks(console, outcomes)
+    return exit_status(outcomes)
+
+
+def ensure(settings: Settings, opened: Opened, registry: Registry, console: Console) -> None:
+    """What `twin up` does before it answers: load what is new, say what came of it, make what is drawn."""
+    with _bars(console, shown=True) as bars:
+        outcomes = _load_folder(settings, opened, registry, bars)
+        _outputs(settings, opened, registry, bars)
+    fresh = [one for one in outcomes if one.state in {"loaded", "failed"}]
+    if fresh:
+        console.print(table(fresh))
+        _remarks(console, fresh)
+
+
+def folder_of(settings: Settings, *, told: Callable[[str], None]) -> Path:
+    """The folder of files to load: TWIN_DATA, what `twin fetch` brought, or the schematic country, made here if need be.
+
+    Raises SettingError where TWIN_DATA names no folder.
+    """
+    named = settings.data.data
+    if named is not None:
+        if not named.is_dir():
+            raise SettingError(f"TWIN_DATA names {named}, which is no folder", remedy="correct it, or unset it for the schematic country")
+        return named.resolve()
+    if settings.data.raw.is_dir() and any(settings.data.raw.rglob("*.json")):
+        return settings.data.raw
+    from layers import schematic
+
+    told("the schematic country, since TWIN_DATA is empty")
+    schematic.build(compose.ROOT / "data" / "seed", settings.data.demo)
+    return settings.data.demo
+
+
+def _load_folder(settings: Settings, opened: Opened, registry: Registry, bars: Bars) -> list[Outcome]:
+    from layers.ingest.refresh import load_all
+
+    return load_all(
+        opened.database, registry, folder_of(settings, told=bars.note), actor=SYSTEM, region=settings.data.region,
+        cache=settings.data.cache, scope=settings.data.scope, seed=settings.data.seed, progress=bars.watch,
+    )  # fmt: skip
+
+
+def _load_file(
+    settings: Settings, opened: Opened, registry: Registry, bars: Bars, *, file: Path, layer: str | None, crs: str | None
+) -> Outcome:
+    from layers.ingest.adhoc import load_file
+
+    if layer is None:
+        raise BadInput(f"{file.name} needs a layer", remedy="pass --layer, one of those that GET /layers lists")
+    known = registry.layer(layer)
+    return load_file(
+        opened.database, known, file, actor=SYSTEM, region=settings.data.region, crs=crs, progress=bars.named(f"{known.name} ← {file.name}")
+    )
+
+
+def _outputs(settings: Settings, opened: Opened, registry: Registry, bars: Bars) -> None:
+    outputs.make(
+        opened.database, registry, settings, SYSTEM,
+        told=lambda output, layer: bars.note(f"{'meshes' if output == 'scene' else 'tiles'} of {layer}"),
+    )  # fmt: skip
+
+
+def fetch_sources(settings: Settings, console: Console, only: tuple[str, ...]) -> None:
+    """`twin fetch`: bring what has a public address into data/raw, and say what came."""
+    from layers.fetch import Item, fetch
+
+    registry = compose.registry()
+    declared: list[Source | RasterSource] = [*registry.sources, *registry.rasters]
+    open_ones = {one.address: one for one in declared if one.address is not None}
+    wanted = [one for one in open_ones.values() if not only or one.name in only]
+    unknown = set(only) - {one.name for one in open_ones.values()}
+    if unknown:
+        raise BadInput(
+            f"no source with an address is named {min(unknown)}", remedy=f"choose from {', '.join(sorted(one.name for one in open_ones.values())) or 'none'}"
+        )
+    items = [Item(name=one.name, address=str(one.address), path=one.path, sha256=one.sha256, licence=one.licence) for one in wanted]
+    with _bars(console, shown=True) as bars:
+        got = fetch(items, settings.data.raw, progress=bars.fetching)
+    for one in got:
+        console.print(f"{one.path}  {one.sha256[:12]}", markup=False)
+
+
+class Bars:
+    """Progress of many sources, one bar at a time; silent where not shown."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def note(self, text: str) -> None:
+        """A step of unknown length has begun."""
+        self.named(text)
+
+    def named(self, text: str) -> Told:
+        progress = self._progress
+        if progress is None:
+            return lambda done, total: None
+        for old in progress.tasks:
+            progress.remove_task(old.id)
+        task = progress.add_task(text, total=None)
+
+        def told(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return told
+
+    def watch(self, source: Source | RasterSource) -> Told:
+        return self.named(f"{source.layer} ← {source.name}")
+
+    def fetching(self, name: str, done: int, total: int | None) -> None:
+        if self._progress is not None and (not self._progress.tasks or self._progress.tasks[-1].description != name):
+            self.named(name)
+        if self._progress is not None:
+            self._progress.update(self._progress.tasks[-1].id, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _bars(console: Console, *, shown: bool) -> Iterator[Bars]:
+    if not shown:
+        yield Bars(None)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bars(progress)
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """The closing table: one row per source."""
+    made = Table(box=None, pad_edge=False)
+    made.add_column("")
+    made.add_column("source")
+    made.add_column("layer")
+    for name in ("read", "loaded", "repaired", "quarantined", "seconds"):
+        made.add_column(name, justify="right")
+    for one in outcomes:
+        made.add_row(
+            _MARK[one.state], one.source, one.layer, f"{one.read:,}", f"{one.loaded:,}", f"{one.repaired:,}", f"{one.quarantined:,}", f"{one.seconds:.1f}"
+        )
+    return made
+
+
+def _remarks(console: Console, outcomes: list[Outcome]) -> None:
+    for one in outcomes:
+        if one.failed:
+            console.print(f"✗ {one.source}: {one.remark}\n  → {one.remedy}", markup=False)
+        elif one.quarantined and one.remark:
+            console.print(f"  {one.source}: {one.remark}", markup=False)

@@ -1,0 +1,102 @@
+"""The one running `twin up` of a state folder: held by a lock, told by a small file."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from twin.errors import Conflict
+
+STOP_WAIT_S = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that runs: its process and its address."""
+
+    pid: int
+    address: str
+
+
+class Place:
+    """The place a running service takes. `hold` before starting; the lock goes with the process, however it ends."""
+
+    def __init__(self, state: Path) -> None:
+        self._lock_path = state / "up.lock"
+        self._told = state / "up.json"
+        self._handle: IO[str] | None = None
+
+    def hold(self) -> None:
+        """Take the place. Raises Conflict where another `twin up` of this folder runs."""
+        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        handle = self._lock_path.open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            other = self.other()
+            where = f" at {other.address} (process {other.pid})" if other else ""
+            raise Conflict(f"the twin runs already{where}", remedy="use it, or stop it with `twin down`") from None
+        self._handle = handle
+
+    def tell(self, address: str) -> None:
+        self._told.write_text(json.dumps(asdict(Running(os.getpid(), address))))
+
+    def leave(self) -> None:
+        self._told.unlink(missing_ok=True)
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def other(self) -> Running | None:
+        """The service that holds the place now, or None."""
+        try:
+            with self._lock_path.open("r+") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return None
+        else:
+            return None
+        try:
+            return Running(**json.loads(self._told.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def stop(self) -> Running | None:
+        """Ask the running service to end and wait for it. Raises Conflict where it does not end in time."""
+        other = self.other()
+        if other is None:
+            return None
+        os.kill(other.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_WAIT_S
+        while time.monotonic() < deadline:
+            if self.other() is None:
+                return other
+            time.sleep(0.2)
+        raise Conflict(f"process {other.pid} does not end", remedy=f"look at what it says, or end it with kill -9 {other.pid}")
+
+
+def free_socket(host: str, port: int) -> socket.socket:
+    """A listening socket on the address. Raises Conflict for a port that is taken, with what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Conflict(
+            f"port {port} of {host} cannot be taken: {error.strerror}", remedy="end what uses it, or set TWIN_PORT to another"
+        ) from None
+    listener.listen(512)
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,138 @@
+"""`twin up` and `twin serve`: from whatever there is to a service that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import uvicorn
+
+from app import compose
+from app.auth import LOOPBACK, login_link
+from app.children import Child, Keeper
+from app.running import Place, free_socket
+from layers.live.broker import Broker
+from layers.registry import Registry
+from twin.access import admin_token_exists
+from twin.db import Database
+from twin.errors import SettingError, TwinError
+from twin.settings import Settings
+
+log = logging.getLogger("twin.up")
+LOGIN_TTL = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a running service is made of."""
+
+    settings: Settings
+    registry: Registry
+    database: Database
+    listener: socket.socket
+
+    @property
+    def address(self) -> str:
+        host, port = self.listener.getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # shown, not bound
+        return f"http://{shown}:{port}"
+
+
+def allow_binding(settings: Settings, database: Database) -> None:
+    """Refuse to listen beyond this machine while nobody could administer what is listening."""
+    host = settings.server.host
+    if host not in LOOPBACK and not host.startswith("127.") and not admin_token_exists(database):
+        raise SettingError(
+            f"TWIN_HOST={host} opens the service to the network, and no admin token exists",
+            remedy="make one first: twin token create --actor NAME --role admin --ttl 30d",
+        )
+
+
+async def answer(serving: Serving, ready: Callable[[], None]) -> None:
+    """Answer on the listener until told to end (SIGINT, SIGTERM)."""
+    from app.api import create_app
+
+    app = create_app(serving.settings, serving.database, serving.registry)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3, server_header=False,
+        ws_max_size=4 * 2**20,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+
+    async def tell() -> None:
+        while not server.started:
+            await asyncio.sleep(0.05)
+        ready()
+
+    telling = asyncio.create_task(tell())
+    try:
+        await server.serve(sockets=[serving.listener])
+    finally:
+        telling.cancel()
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Answer over what is loaded already; nothing is loaded, no sensor is simulated."""
+    registry = compose.registry()
+    listener = free_socket(settings.server.host, settings.server.port)
+    opened = compose.open_database(settings, registry)
+    serving = Serving(settings, registry, opened.database, listener)
+    try:
+        allow_binding(settings, opened.database)
+        asyncio.run(answer(serving, lambda: say(f"The twin answers at {serving.address}")))
+    finally:
+        opened.database.close()
+
+
+def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.Opened, Registry], None]) -> None:
+    """Private database, migrations, load, broker, consumer, simulator, service: all in one, until told to end."""
+    place = Place(settings.data.state)
+    place.hold()
+    listener = free_socket(settings.server.host, settings.server.port)
+    registry = compose.registry()
+    opened = compose.open_database(settings, registry)
+    keeper = Keeper()
+    try:
+        for remark in opened.remarks:
+            say(f"Note: {remark}")
+        serving = Serving(settings, registry, opened.database, listener)
+        allow_binding(settings, opened.database)
+        load(opened, registry)
+        _live(settings, keeper, say)
+        if opened.private is not None:
+            private = opened.private
+            keeper.revive.append(("the database", private.running, private.start))
+        keeper.start()
+
+        def ready() -> None:
+            place.tell(serving.address)
+            link = login_link(opened.database, serving.address, name="owner", role="admin", ttl=LOGIN_TTL)
+            say(f"\n  The twin of Rwanda   {serving.address}\n  Sign in (once)       {link}\n\n  Ctrl-C ends it. `twin login` prints a new link.\n")
+
+        asyncio.run(answer(serving, ready))
+    finally:
+        keeper.stop()
+        opened.database.close()
+        Broker(settings.data.state / "broker", url=settings.live.mqtt_url).stop()
+        if opened.private is not None:
+            opened.private.stop()
+        place.leave()
+
+
+def _live(settings: Settings, keeper: Keeper, say: Callable[[str], None]) -> None:
+    """The broker, the consumer and, unless the rate is 0, the simulator."""
+    broker = Broker(settings.data.state / "broker", url=settings.live.mqtt_url)
+    try:
+        broker.start()
+    except TwinError as error:
+        say(f"Note: no live sensors: {error}")
+        return
+    if broker.is_private:
+        keeper.revive.append(("the broker", broker.running, broker.start))
+    keeper.children.append(Child("the consumer", ("live", "consume")))
+    if settings.live.rate > 0:
+        keeper.children.append(Child("the simulator", ("demo", "sensors", "--rate", str(settings.live.rate))))

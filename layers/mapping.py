@@ -146,7 +146,8 @@ def parts(name: str) -> Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]:
         first = np.concatenate([[True], rows[1:] != rows[:-1]]) if len(rows) else np.zeros(0, bool)
         starts = np.flatnonzero(first)
         within = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows)))) + 1
-        dumped = batch.drop(columns=batch.geometry.name).iloc[rows].reset_index(drop=True)
+        # The index says which row of the file each part came from, and repeats.
+        dumped = pd.DataFrame(batch.drop(columns=batch.geometry.name)).iloc[rows]
         dumped[name] = within
         return gpd.GeoDataFrame(dumped, geometry=geometry, crs=batch.crs)
 

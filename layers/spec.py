@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypedDict
 
 from twin.errors import BadInput
 
@@ -18,9 +18,7 @@ GeometryType = Literal[
 ]
 FieldType = Literal["text", "integer", "real", "boolean", "timestamp"]
 Classification = Literal["public", "restricted", "personal"]
-Origin = Literal[
-    "surveyed", "open-data", "modelled", "derived", "synthetic", "schematic", "simulated", "planned"
-]
+Origin = Literal["surveyed", "open-data", "modelled", "derived", "synthetic", "schematic", "simulated", "planned"]
 Maturity = Literal["example", "experimental", "stable"]
 Language = Literal["rw", "en", "fr"]
 ORIGINS: tuple[Origin, ...] = (
@@ -43,7 +41,8 @@ class Titles(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Field:
     """A typed column of a layer. `unit` is SI or named (`m`, `km/h`, `people`); `error_of` names the estimated field
-    whose standard error this one holds; `choices` closes a text field; `minimum` and `maximum` are inclusive."""
+    whose standard error this one holds; `choices` closes a text field; `minimum` and `maximum` are inclusive.
+    """
 
     name: str
     type: FieldType = "text"
@@ -75,7 +74,8 @@ class Style:
 @dataclass(frozen=True, slots=True)
 class Layer:
     """The contract of one kind of national feature. `name` is `sector.layer`. Features carry, beside `fields`, the
-    reserved columns: tenant, id, fid, geom, valid_from, valid_to, origin, source, classification, digest."""
+    reserved columns: tenant, id, fid, geom, valid_from, valid_to, origin, source, classification, digest.
+    """
 
     name: str
     geometry: GeometryType
@@ -98,13 +98,16 @@ class Layer:
         for part in (*self.name.split("."), *(one.name for one in self.fields)):
             if not _NAME.fullmatch(part):
                 raise BadInput(
-                    f"{part!r} in layer {self.name} is not a name", remedy="use a-z, 0-9 and _, a letter first, 48 at most"
+                    f"{part!r} in layer {self.name} is not a name",
+                    remedy="use a-z, 0-9 and _, a letter first, 48 at most",
                 )
         if self.name.count(".") != 1:
             raise BadInput(f"layer {self.name!r} names no sector", remedy="write it as sector.layer")
         taken = [one.name for one in self.fields if one.name in RESERVED_FIELDS]
         if taken:
-            raise BadInput(f"layer {self.name} declares {taken[0]!r}", remedy="that name is kept by the twin; choose another")
+            raise BadInput(
+                f"layer {self.name} declares {taken[0]!r}", remedy="that name is kept by the twin; choose another"
+            )
 
     @property
     def sector(self) -> str:
@@ -130,6 +133,13 @@ class Progress(Protocol):
     """Told of work done: how many rows of how many (None where nobody knows)."""
 
     def __call__(self, done: int, total: int | None) -> None: ...
+
+
+class Provenance(TypedDict):
+    """Who a file is from and under which licence: written once, given to many sources as `**provenance`."""
+
+    licence: str
+    attribution: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +225,6 @@ class Sector:
         strays = [layer.name for layer in self.layers if layer.sector != self.name]
         if strays:
             raise BadInput(
-                f"sector {self.name} declares layer {strays[0]}", remedy=f"name it {self.name}.{strays[0].partition('.')[2]}"
+                f"sector {self.name} declares layer {strays[0]}",
+                remedy=f"name it {self.name}.{strays[0].partition('.')[2]}",
             )

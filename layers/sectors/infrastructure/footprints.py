@@ -55,7 +55,8 @@ def use(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
     amenity = batch["amenity"].map(_AMENITY_USES)
     trade = pd.Series("commercial", index=batch.index).where(batch["shop"].notna() | batch["office"].notna())
     built = batch["building_use"].fillna(batch["building"]).map(_USES)
-    return amenity.fillna(trade).fillna(built)
+    found: pd.Series[Any] = amenity.fillna(trade).fillna(built)
+    return found
 
 
 def tagged(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
@@ -66,9 +67,11 @@ def tagged(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
 def storeys(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
     """Whole storeys of `building:levels`; a half storey counts as one; nonsense (0, 900) is null."""
     levels = np.ceil(pd.to_numeric(batch["levels"], errors="coerce"))
-    return levels.where(levels.between(1, HIGHEST_STOREYS))
+    believable: pd.Series[Any] = levels.where(levels.between(1, HIGHEST_STOREYS))
+    return believable
 
 
 def roof(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
     """The roof shape in our words; a shape that we do not draw is `other`."""
-    return batch["roof_shape"].map(lambda shape: _ROOFS.get(shape, "other"), na_action="ignore")
+    shapes: pd.Series[Any] = batch["roof_shape"].map(lambda shape: _ROOFS.get(shape, "other"), na_action="ignore")
+    return shapes

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from layers.mapping import Maker, key, length_m, number, proper, text, words
 from layers.sectors.infrastructure.footprints import read_synthetic, roof, storeys, tagged, use
 from layers.sectors.infrastructure.water import WATER_SOURCES
-from layers.spec import Column, Source
+from layers.spec import Column, Provenance, Source
 
-_OSM = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
-_SCHEMATIC = {"licence": "as the twin", "attribution": "schematic country, made from the facts in data/seed"}
+_OSM: Provenance = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
+_SCHEMATIC: Provenance = {
+    "licence": "as the twin",
+    "attribution": "schematic country, made from the facts in data/seed",
+}
 
 PBF = "osm/rwanda-latest.osm.pbf"
 PBF_ADDRESS = "https://download.geofabrik.de/africa/rwanda-latest.osm.pbf"
@@ -70,7 +73,7 @@ SOURCES = (
     ),
     Source(
         name="schematic roads", layer="infrastructure.roads", path="transport/roads.gpkg", origin="schematic",
-        id=key("sch:", "id"), fields=_ROAD, **_SCHEMATIC,
+        id="id", fields=_ROAD, **_SCHEMATIC,
     ),
     Source(
         name="osm waterways", layer="infrastructure.waterways", path="transport/osm_waterways.zip", origin="open-data",
@@ -82,7 +85,7 @@ SOURCES = (
     ),
     Source(
         name="schematic waterways", layer="infrastructure.waterways", path="transport/waterways.gpkg", origin="schematic",
-        id=key("sch:", "id"), fields=_WATERWAY, **_SCHEMATIC,
+        id="id", fields=_WATERWAY, **_SCHEMATIC,
     ),
     Source(
         name="osm power 2019", layer="infrastructure.power", path="transport/osm_nodes_2019.geojson", origin="open-data",
@@ -108,7 +111,7 @@ SOURCES = (
     ),
     Source(
         name="synthetic stock", layer="infrastructure.buildings", path="population/*.csv", origin="synthetic",
-        read=read_synthetic, inputs=("admin/*", "terrain/*.tif", "landcover/*.tif", "transport/osm_*.zip", "transport/*.gpkg"),
+        read=read_synthetic, inputs=("admin", "terrain", "landcover", "transport"),
         licence="as the twin", attribution="made by the twin from villages, census, elevation and land cover",
         remarks="synthetic: people of a sector sum to its census, nothing else about a building is observed",
     ),

@@ -9,10 +9,10 @@ import pandas as pd
 
 from layers.ingest.repair import as_text
 from layers.mapping import Maker, constant, key, length_m, number, part_key, parts, proper, text, words, year
-from layers.spec import Source
+from layers.spec import Column, Provenance, Source
 
-_RURAL = {"origin": "open-data", "licence": "CC BY 4.0", "attribution": "WASAC Ltd, vt (rural water)"}
-_URBAN = {"origin": "open-data", "licence": "CC BY 4.0", "attribution": "WASAC Ltd, uwss-vt (urban water)"}
+_RURAL: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, vt (rural water)"}
+_URBAN: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, uwss-vt (urban water)"}
 _REBUILT = "rebuilt from zoom-14 tiles, about 0.6 m quantisation"
 
 _MATERIALS = {
@@ -70,9 +70,7 @@ def pressure_bar(column: str) -> Maker:
     return bars
 
 
-def _pipes(
-    network: str, path: str, ident: str, fields: dict[str, object], about: dict[str, str], remarks: str
-) -> Source:
+def _pipes(network: str, path: str, ident: str, fields: dict[str, Column], about: Provenance, remarks: str) -> Source:
     return Source(
         name=f"{network} pipes",
         layer="infrastructure.pipes",
@@ -81,6 +79,7 @@ def _pipes(
         prepare=parts("part"),
         fields={"network": constant(network), "pipe": key("", ident), "length_m": length_m, **fields},
         remarks=remarks,
+        origin="open-data",
         **about,
     )
 
@@ -113,7 +112,7 @@ WATER_SOURCES = (
             "elevation_m": number("elevation", low=500, high=5000), "year": year("construction_year"),
             "rehabilitated": year("rehabilitation_year"),
         },
-        **_RURAL,
+        origin="open-data", **_RURAL,
     ),
     Source(
         name="urban reservoirs", layer="infrastructure.reservoirs", path="water/urban_reservoir.parquet", id=key("urban:", "id"),
@@ -123,7 +122,7 @@ WATER_SOURCES = (
             "status": words("Reservoir_Status", _STATES), "elevation_m": number("Altitude", low=500, high=5000),
             "year": year("Construction_Year"), "branch": text("Branch_Name"),
         },
-        **_URBAN,
+        origin="open-data", **_URBAN,
     ),
     Source(
         name="treatment plants", layer="infrastructure.treatment_plants", path="water/urban_treatment_plant.parquet",
@@ -135,7 +134,7 @@ WATER_SOURCES = (
             "elevation_m": number("Altitude", low=500, high=5000), "year": year("Year_of_Construction"),
             "branch": text("Branch_Name"),
         },
-        **_URBAN,
+        origin="open-data", **_URBAN,
     ),
     Source(
         name="pumping stations", layer="infrastructure.pumping_stations", path="water/rural_pumping_station.parquet",
@@ -149,7 +148,7 @@ WATER_SOURCES = (
             "generators": number("no_generator", low=0, high=100), "elevation_m": number("elevation", low=500, high=5000),
             "year": year("construction_year"), "rehabilitated": year("rehabilitation_year"),
         },
-        **_RURAL,
+        origin="open-data", **_RURAL,
     ),
     Source(
         name="water sources", layer="infrastructure.water_sources", path="water/rural_source.parquet",
@@ -160,7 +159,7 @@ WATER_SOURCES = (
             "elevation_m": number("elevation", low=500, high=5000), "year": year("construction_year"),
             "rehabilitated": year("rehabilitation_year"),
         },
-        **_RURAL,
+        origin="open-data", **_RURAL,
     ),
     Source(
         name="water points", layer="infrastructure.water_points", path="water/rural_water_point.parquet", id=key("rural:", "id"),
@@ -172,6 +171,6 @@ WATER_SOURCES = (
             "villages_served": text("serv_area_villages"), "elevation_m": number("altitude", low=500, high=5000),
             "year": year("year_construction"),
         },
-        **_RURAL,
+        origin="open-data", **_RURAL,
     ),
 )  # fmt: skip

@@ -66,6 +66,23 @@ TOWNS = Layer(
     rank="people",
 )
 
+SPOT_HEIGHTS = Layer(
+    name="land.spot_heights",
+    geometry="Point",
+    titles=Titles("Impinga n'ubutumburuke", "Summits and spot heights", "Sommets et points cotés"),
+    purpose="Heights that people know: volcanoes, hills, passes.",
+    licence="as the twin",
+    id_rule="the file's own column `id`",
+    fields=(
+        NAME,
+        Field("kind", title="Kind"),
+        Field("elevation_m", "real", title="Elevation", unit="m", minimum=0, maximum=9000),
+    ),
+    min_zoom=8,
+    style=Style(theme="land", label="name", order=88),
+    rank="elevation_m",
+)
+
 PARCELS = Layer(
     name="land.parcels",
     geometry="Polygon",
@@ -140,6 +157,7 @@ LAYERS = (
     CELLS,
     VILLAGES,
     TOWNS,
+    SPOT_HEIGHTS,
     PARCELS,
     LAKES,
     LANDUSE,

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 import geopandas as gpd
 
-from layers.mapping import Maker, area_m2, key, number, text, words
+from layers.mapping import Maker, area_m2, constant, key, number, text, words
 from layers.sectors.land.lakes import read_lakes
-from layers.spec import Column, RasterSource, Source
+from layers.spec import Column, Provenance, RasterSource, Source
 
-_WASAC = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-admin-boundary"}
-_OSM = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
-_GEOBOUNDARIES = {"licence": "CC BY 4.0", "attribution": "geoBoundaries gbOpen, Runfola et al. 2020"}
-_SCHEMATIC = {"licence": "as the twin", "attribution": "schematic country, made from the facts in data/seed"}
+_WASAC: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-admin-boundary"}
+_OSM: Provenance = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
+_GEOBOUNDARIES: Provenance = {"licence": "CC BY 4.0", "attribution": "geoBoundaries gbOpen, Runfola et al. 2020"}
+_SCHEMATIC: Provenance = {
+    "licence": "as the twin",
+    "attribution": "schematic country, made from the facts in data/seed",
+}
 _OLD_COUNT = "population and household are a count older than 2012: relative weights inside a sector, never people"
 
 PBF = "osm/rwanda-latest.osm.pbf"
@@ -69,7 +72,7 @@ def _boundaries(file: str, layer: str, parent: str | None, digits: int) -> tuple
         fields=fields, remarks=_OLD_COUNT, **_WASAC,
     )  # fmt: skip
     drawn = Source(
-        name=f"schematic {file}", layer=f"land.{layer}", path=f"admin/{file}.gpkg", origin="schematic", id="id",
+        name=f"schematic {file}", layer=f"land.{layer}", path="admin/admin.gpkg", part=file, origin="schematic", id="id",
         fields=fields, **_SCHEMATIC,
     )  # fmt: skip
     return real, drawn
@@ -147,6 +150,38 @@ SOURCES = (
         remarks="districts less sectors, united with class 12 of the land cover, from 5 ha on, drawn to 20 m",
     ),
     Source(
+        name="schematic lakes",
+        layer="land.lakes",
+        path="water/lakes.gpkg",
+        origin="schematic",
+        id="id",
+        fields={"name": text("name"), "kind": constant("lake"), "area_m2": area_m2},
+        **_SCHEMATIC,
+    ),
+    Source(
+        name="schematic towns",
+        layer="land.towns",
+        path="places/towns.gpkg",
+        origin="schematic",
+        id="id",
+        fields={
+            "name": text("name"),
+            "kind": text("rank"),
+            "rank": words("rank", {"capital": "1", "city": "1"}, other="2"),
+        },
+        **_SCHEMATIC,
+    ),
+    Source(
+        name="schematic spot heights",
+        layer="land.spot_heights",
+        path="places/spot_heights.csv",
+        origin="schematic",
+        crs="EPSG:4326",
+        id="id",
+        fields={"name": text("name"), "kind": text("kind"), "elevation_m": "elevation_m"},
+        **_SCHEMATIC,
+    ),
+    Source(
         name="osm water",
         layer="land.lakes",
         path=PBF,
@@ -171,6 +206,7 @@ SOURCES = (
     ),
 )
 
+_GUESS = " (working guess)"
 LANDCOVER_CLASSES = {
     0: "outside",
     1: "dense forest (working guess)",
@@ -191,7 +227,7 @@ LANDCOVER_CLASSES = {
 """The file holds no class table. Only 12 is checked (99 % of the lake area); the others follow the order of the regional
 scheme II and where the classes lie."""
 
-_COPERNICUS = {
+_COPERNICUS: Provenance = {
     "licence": "Copernicus DEM licence, free with attribution",
     "attribution": "Copernicus DEM GLO-30, © DLR e.V. 2010-2014 and © Airbus Defence and Space GmbH 2014-2018",
 }
@@ -211,7 +247,7 @@ def _copernicus(south: int, east: int) -> RasterSource:
     )
 
 
-_TERRAIN = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-terrain"}
+_TERRAIN: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-terrain"}
 RASTERS = (
     RasterSource(
         name="rwanda 38 m",
@@ -235,6 +271,21 @@ RASTERS = (
         **_TERRAIN,
     ),
     *(_copernicus(south, east) for south in (2, 3) for east in (28, 29, 30)),
+    RasterSource(
+        name="schematic terrain",
+        layer="land.terrain",
+        path="terrain/terrain_utm35s.tif",
+        origin="schematic",
+        **_SCHEMATIC,
+    ),
+    RasterSource(
+        name="schematic land cover",
+        layer="land.landcover",
+        path="landcover/landcover.tif",
+        origin="schematic",
+        classes={code: name.removesuffix(_GUESS) for code, name in LANDCOVER_CLASSES.items()},
+        **_SCHEMATIC,
+    ),
     RasterSource(
         name="landcover 2015",
         layer="land.landcover",

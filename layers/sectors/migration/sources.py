@@ -9,23 +9,30 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from layers.spec import RasterSource, Reading, Source
+from layers.spec import Provenance, RasterSource, Reading, Source
 from twin.crs import to_national
 from twin.errors import SourceError
 
-_BOUNDARIES = ("admin/sector.parquet", "admin/sector.gpkg")
-_DISTRICTS = ("admin/district.parquet", "admin/district.gpkg")
+_SCHEMATIC: Provenance = {
+    "licence": "as the twin",
+    "attribution": "schematic country, made from the facts in data/seed",
+}
+_DRAWN = "admin/admin.gpkg"
+"""All levels of the schematic boundaries, one table each."""
 _CENSUS_COLUMNS = ("level", "district", "name", "total", "male", "female", "wasac_sector_id")
 _FLOW_COLUMNS = ("NODEI", "NODEJ", "LONFR", "LATFR", "LONTO", "LATTO", "PrdMIG")
 
 
-def _polygons(reading: Reading, names: tuple[str, ...]) -> gpd.GeoDataFrame | None:
-    for name in names:
-        path = reading.folder / name
-        if path.exists():
-            frame = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
-            return frame.assign(id=frame["id"].astype("string"))
-    return None
+def _polygons(reading: Reading, level: str) -> gpd.GeoDataFrame | None:
+    """The boundaries of one level, national or schematic; None where the folder has neither."""
+    national, drawn = reading.folder / "admin" / f"{level}.parquet", reading.folder / _DRAWN
+    if national.exists():
+        frame = gpd.read_parquet(national)
+    elif drawn.exists():
+        frame = gpd.read_file(drawn, layer=level)
+    else:
+        return None
+    return frame.assign(id=frame["id"].astype("string"))
 
 
 def _table(reading: Reading, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -43,11 +50,11 @@ def read_population(reading: Reading) -> Iterator[gpd.GeoDataFrame]:
     table = _table(reading, _CENSUS_COLUMNS)
     # Twelve district rows carry a sector's code: only the level tells them apart.
     table = table[table["level"] == "sector"]
-    sectors = _polygons(reading, _BOUNDARIES)
+    sectors = _polygons(reading, "sector")
     if sectors is None:
         raise SourceError(
             f"{reading.path.name} needs the sector boundaries",
-            remedy=f"put {' or '.join(_BOUNDARIES)} into the data folder",
+            remedy="put admin/sector.parquet into the data folder",
         )
     codes = table["wasac_sector_id"].astype("Int64").astype("string")
     shapes = codes.map(sectors.drop_duplicates("id").set_index("id").geometry)
@@ -72,7 +79,7 @@ def read_flows(reading: Reading) -> Iterator[gpd.GeoDataFrame]:
     """Straight lines between the units' centres; a unit is named after the district its centre lies in."""
     table = _table(reading, _FLOW_COLUMNS)
     ends = np.stack([table[["LONFR", "LATFR"]].to_numpy(float), table[["LONTO", "LATTO"]].to_numpy(float)], axis=1)
-    districts = _polygons(reading, _DISTRICTS)
+    districts = _polygons(reading, "district")
     yield gpd.GeoDataFrame(
         {
             "id": table["NODEI"].astype(str) + "-" + table["NODEJ"].astype(str),
@@ -101,14 +108,23 @@ def _holding(districts: gpd.GeoDataFrame | None, spots: np.ndarray) -> list[str 
 SOURCES = (
     Source(
         name="census 2022 by sector", layer="migration.population", path="population/phc5_2022_population_by_sector.csv",
-        origin="derived", read=read_population, inputs=_BOUNDARIES, licence="public figures; boundaries CC BY 4.0",
+        origin="derived", read=read_population, inputs=("admin/sector.parquet",), licence="public figures; boundaries CC BY 4.0",
         attribution="NISR, Fifth Population and Housing Census 2022; WASAC Ltd, rw-admin-boundary",
         remarks="only rows with level = sector: twelve district rows wrongly carry a sector's code",
     ),
     Source(
         name="worldpop flows 2005-2010", layer="migration.flows", path="migration/RWA_5yrs_InternalMigFlows_2010.csv",
-        origin="modelled", read=read_flows, inputs=_DISTRICTS, licence="CC BY 4.0", attribution="WorldPop, internal migration flows",
+        origin="modelled", read=read_flows, inputs=("admin/district.parquet",), licence="CC BY 4.0", attribution="WorldPop, internal migration flows",
         remarks="a gravity model, not a count; its ten units are named after the district their centre lies in",
+    ),
+    Source(
+        name="schematic census by sector", layer="migration.population", path="population/population_by_sector.csv",
+        origin="schematic", read=read_population, inputs=(_DRAWN,),
+        remarks="figures of the 2022 census on schematic polygons: densities are not real", **_SCHEMATIC,
+    ),
+    Source(
+        name="schematic flows", layer="migration.flows", path="migration/flows.csv", origin="schematic", read=read_flows,
+        inputs=(_DRAWN,), remarks="a plain gravity rule between districts, for show", **_SCHEMATIC,
     ),
 )  # fmt: skip
 RASTERS = (

@@ -8,12 +8,12 @@ import shapely
 
 from layers.mapping import Maker, content, key, length_m, number, proper, text, unblank_columns, words
 from layers.sectors.services.referrals import with_referrals
-from layers.spec import Column, Source
+from layers.spec import Column, Provenance, Source
 
-_MINISTRY = {"licence": "not stated", "attribution": "Ministry of Health workbook, test input only"}
-_SURVEY = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rwasom-2"}
-_RURA = {"licence": "not stated", "attribution": "RURA, primary routes July 2024"}
-_OSM = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
+_MINISTRY: Provenance = {"licence": "not stated", "attribution": "Ministry of Health workbook, test input only"}
+_SURVEY: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rwasom-2"}
+_RURA: Provenance = {"licence": "not stated", "attribution": "RURA, primary routes July 2024"}
+_OSM: Provenance = {"licence": "ODbL 1.0", "attribution": "OpenStreetMap contributors"}
 
 FACILITIES = "facilities/wasac-rwasom-2-data-revised.gpkg"
 PBF = "osm/rwanda-latest.osm.pbf"
@@ -99,7 +99,43 @@ def _first_value(batch: gpd.GeoDataFrame) -> pd.Series:
 _PUPILS: dict[str, Column] = {"pupils": number("student_number", low=0)}
 _VISITORS: dict[str, Column] = {"visitors": number("visitor_number", low=0)}
 
+_SCHEMATIC: Provenance = {
+    "licence": "as the twin",
+    "attribution": "schematic country, made from the facts in data/seed",
+}
+_DRAWN = {
+    "services.health_posts": ("health_facility", "Health Post"),
+    "services.health_centres": ("health_facility", "Health Center"),
+    "services.hospitals": ("health_facility", "District Hospital"),
+    "services.schools": ("school", None),
+    "services.early_childhood": ("ecd", None),
+    "services.offices": ("office", None),
+}
+"""Layer to the table of the schematic facilities and, where one table feeds several layers, the kind it takes."""
+
+
+def _schematic(layer: str, part: str, kind: str | None) -> Source:
+    """Facilities put where a rule says. They hold nobody's data, so that they are public where the real ones are not."""
+    return Source(
+        name=f"schematic {layer.partition('.')[2]}",
+        layer=layer,
+        path="facilities/facilities.gpkg",
+        part=part,
+        origin="schematic",
+        id="id",
+        keep=None if kind is None else lambda batch: batch["type_of_facility"] == kind,
+        fields={
+            "name": text("facility_name"),
+            "kind": words("type_of_facility", _KINDS) if kind else _lower("type_of_facility"),
+            "district": text("district"),
+        },
+        classification="public",
+        **_SCHEMATIC,
+    )
+
+
 SOURCES = (
+    *(_schematic(layer, part, kind) for layer, (part, kind) in _DRAWN.items()),
     Source(
         name="health posts", layer="services.health_posts", path="health/health_posts.csv", origin="open-data", crs="EPSG:4326",
         id=content("hp:", "Facility Name"),

@@ -1,6 +1,6 @@
 """Installs what this checkout needs, says it first, and skips what is there. Standard library only: it runs before all else.
 
-    python3 app/install/install.py [--tests]
+    python3 app/install/install.py [--tests] [--without PACKAGE …]
 
 System packages by apt (where root), Python packages by uv into `.venv` from hash-locked lists, the map's npm packages by
 `npm ci` and its bundle by esbuild. A step whose inputs did not change since it last succeeded is not done again.
@@ -93,8 +93,9 @@ def stamped(mark: Path, fingerprint: str) -> bool:
     return mark.exists() and mark.read_text() == fingerprint
 
 
-def system_packages(*, tests: bool) -> None:
-    missing = [need for need in NEEDS + (TEST_NEEDS if tests else ()) if not need.present()]
+def system_packages(*, tests: bool, without: list[str]) -> None:
+    wanted = [need for need in NEEDS + (TEST_NEEDS if tests else ()) if need.package not in without]
+    missing = [need for need in wanted if not need.present()]
     if os.environ.get("TWIN_DATABASE_URL"):
         missing = [need for need in missing if not need.database or tests]
     if not missing:
@@ -174,8 +175,10 @@ def map_bundle() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Install what this checkout needs.")
     parser.add_argument("--tests", action="store_true", help="also what tests need")
-    tests = parser.parse_args().tests
-    system_packages(tests=tests)
+    parser.add_argument("--without", action="append", default=[], help="a system package that another machine provides")
+    told = parser.parse_args()
+    tests = told.tests
+    system_packages(tests=tests, without=told.without)
     python_packages(tests=tests)
     map_bundle()
 

@@ -1,0 +1,1 @@
+"""Files into layers: read in batches, check against the contract, repair, quarantine, COPY, swap."""

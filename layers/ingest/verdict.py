@@ -1,0 +1,35 @@
+"""What the checks say of each row of a batch: fit, repaired, or refused and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Verdict:
+    """One row each: `repaired` (n,) bool, `reasons` (n,) text, empty where the row is fit. Every reason of a row is kept."""
+
+    def __init__(self, rows: int) -> None:
+        self.repaired: NDArray[np.bool_] = np.zeros(rows, dtype=bool)
+        self.reasons: NDArray[Any] = np.full(rows, "", dtype=object)
+
+    @property
+    def fit(self) -> NDArray[np.bool_]:
+        """(n,) bool: rows that may enter the layer."""
+        good: NDArray[np.bool_] = self.reasons == ""
+        return good
+
+    def repair(self, rows: NDArray[np.bool_]) -> None:
+        """Note that these rows were changed to fit."""
+        self.repaired |= rows
+
+    def refuse(self, rows: NDArray[np.bool_], reason: str) -> None:
+        """Quarantine these rows for one reason."""
+        for row in np.flatnonzero(rows):
+            self.refuse_one(int(row), reason)
+
+    def refuse_one(self, row: int, reason: str) -> None:
+        """Quarantine one row; a reason it was refused for already stands before it."""
+        self.reasons[row] = f"{self.reasons[row]}; {reason}" if self.reasons[row] else reason

@@ -27,9 +27,8 @@ def facilities(
     """
     cells = divisions["cell"]
     middle = pd.Series(shapely.point_on_surface(np.asarray(cells.geometry.array)), index=cells["id"])
-    crowd = cells.set_index("id")["population"].groupby(cells["id"].to_numpy() // 100)
-    posts = np.concatenate([group.nlargest(POSTS_PER_SECTOR).index.to_numpy() for _, group in crowd])
-    main = crowd.idxmax().to_numpy()
+    crowd = cells.sort_values(["population", "id"], ascending=[False, True])["id"]
+    posts, main = (crowd.groupby(crowd // 100).head(n).sort_values().to_numpy() for n in (POSTS_PER_SECTOR, 1))
     heads = _district_heads(facts, divisions)
     tables = {
         "health_facility": [("Health Post", posts), ("Health Center", main), ("District Hospital", heads)],

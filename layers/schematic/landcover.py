@@ -27,8 +27,8 @@ CLASSES = {
     11: "wetland", 12: "water", 13: "settlement", 14: "bare ground",
 }  # fmt: skip
 NODATA = 255
-RESOLUTION_DEG = 0.0009
-"""About 100 m."""
+RESOLUTION_DEG = 0.001
+"""About 111 m."""
 WETLAND_M = 450.0
 WETLAND_BELOW_M = 1900.0
 URBAN_PER_KM2 = 2200.0
@@ -58,20 +58,20 @@ def landcover(
 
 def _parks(facts: Facts, terrain: Terrain, noise: NDArray[np.float32], cover: Classes) -> None:
     """Forest, savanna and, high on the volcanoes, moor and rock, in place."""
-    rows, columns = np.indices(cover.shape, dtype=np.float32)
-    x, y = terrain.transform @ (columns + 0.5, rows + 0.5)
-    centres = places(facts.parks, UTM35S)
-    for park, (east, north) in zip(facts.parks.to_dict("records"), centres, strict=True):
-        turn = np.radians(float(park["bearing_deg"]))
+    for park, (east, north) in zip(facts.parks.to_dict("records"), places(facts.parks, UTM35S), strict=True):
+        major, minor, turn = park["semi_major_km"] * 1000, park["semi_minor_km"] * 1000, np.radians(park["bearing_deg"])
+        window = _window(terrain, east, north, 1.4 * major)
+        part, rough = cover[window], noise[window]
+        row, column = np.ogrid[window]
+        x, y = terrain.transform @ (column + 0.5, row + 0.5)
         along = (x - east) * np.sin(turn) + (y - north) * np.cos(turn)
         across = (x - east) * np.cos(turn) - (y - north) * np.sin(turn)
-        inside = (
-            np.hypot(along / (park["semi_major_km"] * 1000), across / (park["semi_minor_km"] * 1000)) < 1 + 0.06 * noise
-        )
+        inside = np.hypot(along / major, across / minor) < 1 + 0.06 * rough
+        wild = rough[inside]
         if park["cover"] == "forest":
-            cover[inside] = np.where(noise[inside] > 1.2, 2, 1)
+            part[inside] = np.where(wild > 1.2, 2, 1)
         else:
-            cover[inside] = np.select([noise[inside] > 0.6, noise[inside] < -0.6], [4, 6], 8)
+            part[inside] = np.select([wild > 0.6, wild < -0.6], [4, 6], 8)
     cover[terrain.heights > 3300] = 7
     cover[terrain.heights > 4150] = 14
 
@@ -86,15 +86,22 @@ def _settled(
     if len(dense):
         settled |= rasterio.features.rasterize(dense, noise.shape, transform=terrain.transform).astype(bool)
     for rank, (east, north) in zip(facts.towns["rank"], places(facts.towns, UTM35S), strict=True):
-        column, row = ~terrain.transform @ (east, north)
-        reach = int(1.6 * TOWN_RADIUS_M[rank] / RESOLUTION_M)
-        rows = slice(max(int(row) - reach, 0), int(row) + reach + 1)
-        columns = slice(max(int(column) - reach, 0), int(column) + reach + 1)
-        part = noise[rows, columns]
-        down, across = np.ogrid[rows.start : rows.start + part.shape[0], columns.start : columns.start + part.shape[1]]
-        away = np.hypot(down - row, across - column) * RESOLUTION_M
-        settled[rows, columns] |= away < TOWN_RADIUS_M[rank] * (1 + 0.25 * part.clip(-2, 2))
+        window = _window(terrain, east, north, 1.6 * TOWN_RADIUS_M[rank])
+        row, column = np.ogrid[window]
+        x, y = terrain.transform @ (column + 0.5, row + 0.5)
+        settled[window] |= np.hypot(x - east, y - north) < TOWN_RADIUS_M[rank] * (1 + 0.25 * noise[window].clip(-2, 2))
     return settled
+
+
+def _window(terrain: Terrain, east: float, north: float, reach_m: float) -> tuple[slice, slice]:
+    """The rows and columns within `reach_m` of a place, cut to the raster."""
+    column, row = ~terrain.transform @ (east, north)
+    reach = int(reach_m / RESOLUTION_M) + 1
+    rows, columns = terrain.heights.shape
+    return (
+        slice(max(int(row) - reach, 0), max(min(int(row) + reach + 1, rows), 0)),
+        slice(max(int(column) - reach, 0), max(min(int(column) + reach + 1, columns), 0)),
+    )
 
 
 def _geographic(cover: Classes, terrain: Terrain) -> tuple[Classes, Affine]:

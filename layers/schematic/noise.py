@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 Grid = NDArray[np.float32]
 
@@ -12,7 +13,8 @@ def smooth_noise(shape: tuple[int, int], spacing: float, random: np.random.Gener
     """Cubic B-spline through white noise, one knot each `spacing` pixels: (rows, columns) float32, mean 0, deviation 1."""
     rows, columns = shape
     knots = random.standard_normal((int(rows / spacing) + 5, int(columns / spacing) + 5)).astype(np.float32)
-    field = _spread(_spread(knots, rows, spacing).T, columns, spacing).T
+    field = (_spline(columns, spacing) @ np.ascontiguousarray((_spline(rows, spacing) @ knots).T)).T
+    field = np.ascontiguousarray(field)
     result: Grid = (field - field.mean()) / max(float(field.std()), 1e-9)
     return result
 
@@ -34,15 +36,14 @@ def ridges(shape: tuple[int, int], spacing: float, octaves: int, random: np.rand
     return (total / np.float32(summed)).astype(np.float32)
 
 
-def _spread(knots: Grid, size: int, spacing: float) -> Grid:
-    """Uniform cubic B-spline along the first axis: knots (k, m) to (size, m)."""
-    place = np.arange(size, dtype=np.float32) / np.float32(spacing)
-    whole = place.astype(np.intp)
-    t = (place - whole)[:, None]
-    result: Grid = (
-        knots[whole] * ((1 - t) ** 3 / 6)
-        + knots[whole + 1] * ((3 * t**3 - 6 * t**2 + 4) / 6)
-        + knots[whole + 2] * ((-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6)
-        + knots[whole + 3] * (t**3 / 6)
+def _spline(size: int, spacing: float) -> csr_matrix:
+    """The uniform cubic B-spline as a matrix (size, knots) float32: four weights in each row."""
+    place = np.arange(size) / spacing
+    first = place.astype(np.int32)
+    t = place - first
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+    columns = first[:, None] + np.arange(4, dtype=np.int32)
+    starts = np.arange(0, 4 * size + 1, 4, dtype=np.int32)
+    return csr_matrix(
+        (weights.astype(np.float32).ravel(), columns.ravel(), starts), shape=(size, int(size / spacing) + 5)
     )
-    return result

@@ -27,7 +27,7 @@ from layers.schematic.noise import Grid, ridges, smooth_noise
 from twin.crs import NATIONAL, reproject
 
 UTM35S = CRS.from_epsg(32735)
-RESOLUTION_M = 100.0
+RESOLUTION_M = 120.0
 MARGIN_M = 12000.0
 """How far the model reaches past the border, so that a view from the border has a horizon."""
 HILL_M = 3600.0
@@ -142,7 +142,9 @@ def _valleys(country: Country, heights: Grid, transform: Affine) -> tuple[Grid, 
         order = np.argsort(-along[inside], kind="stable")
         at = row[inside][order].astype(int), column[inside][order].astype(int)
         floor[at] = np.fmin(floor[at], np.interp(along, np.maximum.accumulate(stations), river.heights)[inside][order])
-    distance, (near_row, near_column) = distance_transform_edt(np.isnan(floor), sampling=300.0, return_indices=True)
+    distance, (near_row, near_column) = distance_transform_edt(
+        np.isnan(floor), sampling=3 * RESOLUTION_M, return_indices=True
+    )
     nearest = gaussian_filter(floor[near_row, near_column], 2)
     fine = [zoom(a.astype(np.float32), 3, order=1)[: heights.shape[0], : heights.shape[1]] for a in (distance, nearest)]
     river_m, level = fine

@@ -85,6 +85,7 @@ def _storeys(
     more storeys high than its narrow side is metres wide."""
     luck = uniform(key, 75)
     needed = np.where(home & (dwellings > 1), np.ceil(dwellings * _DWELLING_M2 / np.maximum(footprint, 1.0)), 1)
+    needed = np.minimum(needed, np.maximum(4.0, 0.8 * top))  # beyond that the dwellings are smaller, not the house taller
     upper = (luck < 0.28 * town) * 1 + (luck < 0.06 * town) * 1
     skyline = np.where(home, 0.45, 1.0) * top * uniform(key, 76) ** np.where(home, 2.2, 1.3) * (pull > 0.05)
     storeys = np.maximum(np.maximum(needed, 1 + upper), np.rint(skyline))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from scipy.spatial import cKDTree
 
 from layers.synthesis.country import Corridors, Country, Rules
 from layers.synthesis.frames import Frames, Ints, Shapes
@@ -13,6 +14,7 @@ from layers.synthesis.noise import Keys, derive
 from layers.synthesis.pieces import Pieces, from_polygons
 
 _LINE_POINTS = 24
+_ROAD_STEP_DEG = 30.0 / 111_000.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Obstacles:
     lakes: shapely.STRtree
     lines: shapely.STRtree
     half_width_m: np.ndarray[tuple[int], np.dtype[np.float64]]
-    roads: shapely.STRtree
+    roads: cKDTree | None
+    """Points along the roads, at most 30 m apart, in degrees."""
 
     @classmethod
     def of(cls, country: Country) -> Obstacles:
@@ -32,8 +35,14 @@ class Obstacles:
             shapely.STRtree(shapely.make_valid(country.lakes)),
             shapely.STRtree(runs.lines),
             runs.half_width_m,
-            shapely.STRtree(runs.lines[runs.road]),
+            _road_points(runs.lines[runs.road]),
         )
+
+
+def _road_points(roads: Shapes) -> cKDTree | None:
+    if not len(roads):
+        return None
+    return cKDTree(shapely.get_coordinates(shapely.segmentize(roads, _ROAD_STEP_DEG)))
 
 
 def short_runs(corridors: Corridors) -> Corridors:

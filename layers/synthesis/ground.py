@@ -32,23 +32,36 @@ _MAX_SE_M = 500.0
 
 @dataclass(frozen=True)
 class Lattice:
-    """Pixel coordinates (column, row; the middle of the first pixel is 0.5, 0.5) tabulated on a lon, lat lattice."""
+    """Pixel coordinates (column, row; the middle of the first pixel is 0.5, 0.5) tabulated on a lon, lat lattice.
+
+    `cells` (rows, columns, 8): of each cell, the column and then the row as a + bx + cy + dxy of the place in the cell.
+    """
 
     west: float
     south: float
     step: float
-    nodes: Floats  # (rows, columns, 2)
+    cells: Floats
+
+    @classmethod
+    def through(cls, nodes: Floats, *, west: float, south: float, step: float) -> Lattice:
+        """The lattice whose nodes (rows, columns, 2) have these columns and rows."""
+        corner, east = nodes[:-1, :-1], nodes[:-1, 1:]
+        north, far = nodes[1:, :-1], nodes[1:, 1:]
+        parts = np.stack([corner, east - corner, north - corner, far - east - north + corner], axis=-1)
+        return cls(west, south, step, np.ascontiguousarray(parts.reshape(*parts.shape[:2], 8)))
 
     def pixels(self, points: Floats) -> Floats:
         """Lon, lat (n, 2) into fractional column and row (n, 2); outside the lattice it extrapolates linearly."""
-        at = (points - (self.west, self.south)) / self.step
-        cell = np.clip(np.floor(at), 0, (self.nodes.shape[1] - 2, self.nodes.shape[0] - 2)).astype(np.intp)
-        part = at - cell
-        x, y = part[:, :1], part[:, 1:]
-        column, row = cell[:, 0], cell[:, 1]
-        low = self.nodes[row, column] * (1 - x) + self.nodes[row, column + 1] * x
-        high = self.nodes[row + 1, column] * (1 - x) + self.nodes[row + 1, column + 1] * x
-        pixels: Floats = low * (1 - y) + high * y
+        rows, columns, _ = self.cells.shape
+        x, y = (points[:, 0] - self.west) / self.step, (points[:, 1] - self.south) / self.step
+        column = np.clip(x, 0, columns - 1).astype(np.intp)
+        row = np.clip(y, 0, rows - 1).astype(np.intp)
+        x, y = x - column, y - row
+        cell = self.cells.reshape(-1, 8)[row * columns + column]
+        xy = x * y
+        pixels = np.empty((len(points), 2))
+        pixels[:, 0] = cell[:, 0] + cell[:, 1] * x + cell[:, 2] * y + cell[:, 3] * xy
+        pixels[:, 1] = cell[:, 4] + cell[:, 5] * x + cell[:, 6] * y + cell[:, 7] * xy
         return pixels
 
 
@@ -63,10 +76,11 @@ class Raster:
 
     def nearest(self, points: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
         """Row and column (n,) of the pixel under each lon, lat (n, 2), held inside the raster, and whether it was inside."""
-        pixel = np.floor(self.lattice.pixels(points)).astype(np.intp)
-        column = np.clip(pixel[:, 0], 0, self.values.shape[1] - 1)
-        row = np.clip(pixel[:, 1], 0, self.values.shape[0] - 1)
-        return row, column, (column == pixel[:, 0]) & (row == pixel[:, 1])
+        pixel = self.lattice.pixels(points)
+        x, y = pixel[:, 0], pixel[:, 1]
+        rows, columns = self.values.shape
+        inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+        return np.clip(y, 0, rows - 1).astype(np.intp), np.clip(x, 0, columns - 1).astype(np.intp), inside
 
 
 def read_raster(path: Path, *, bounds: Bounds | None = None, floor: float | None = None) -> Raster | None:
@@ -95,7 +109,8 @@ def read_raster(path: Path, *, bounds: Bounds | None = None, floor: float | None
     if floor is not None:
         mask &= values >= floor
     nodes = np.stack([column - left, row - top], axis=-1)
-    return Raster(values.astype(np.int16), mask, Lattice(west, south, _LATTICE_DEG, nodes), pixel_m)
+    lattice = Lattice.through(nodes, west=float(west), south=float(south), step=_LATTICE_DEG)
+    return Raster(values.astype(np.int16), mask, lattice, pixel_m)
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,6 @@ class Pieces:
                 high[ragged, axis] = np.maximum.reduceat(measure, starts)
         return low, high
 
-    def polygons(self) -> Shapes:
-        """Every piece as a shapely polygon (n,), local metres."""
-        shapes: Shapes = self.shape.copy()
-        convex = np.flatnonzero(self.corners)
-        shapes[convex] = ring_polygons(self.ring[convex], self.corners[convex])
-        return shapes
-
 
 def ring_polygons(ring: Floats, corners: Ints) -> Shapes:
     """Polygons (n,) from rows of corners (n, k, 2), of which the first `corners` (n,) count."""
@@ -198,30 +191,62 @@ def _side(pieces: Pieces, candidates: Floats, keep: NDArray[np.bool_], *, salt: 
 
 
 def _cut_ragged(pieces: Pieces, direction: Floats, offset: Floats) -> tuple[Pieces, Pieces]:
-    """Intersection with the two half planes, each drawn as a rectangle wide enough to cover the piece."""
-    box = shapely.bounds(pieces.shape)
+    """Rings that the line crosses exactly twice are cut by NumPy; the rest, and those with holes, by GEOS."""
+    ring = shapely.get_num_interior_rings(pieces.shape) == 0
+    points, index = shapely.get_coordinates(pieces.shape, return_index=True)
+    distance = (points * direction[index]).sum(axis=1) - offset[index]
+    closing = np.diff(index, append=-1) != 0
+    following = np.append(distance[1:], 0.0)
+    crossing = (distance * following < 0) & ~closing
+    plain = ring & (np.bincount(index, crossing, len(pieces)) == 2)
+    plain &= np.bincount(index, np.abs(distance) < 1e-7, len(pieces)) == 0
+    sides: list[Pieces] = []
+    used = plain[index] & ~closing
+    place = np.flatnonzero(crossing & used)
+    share = distance[place] / (distance[place] - following[place])
+    between = points[place] + share[:, None] * (points[place + 1] - points[place])
+    hard = np.flatnonzero(~plain)
+    for side, sign in enumerate((-1.0, 1.0)):
+        keep = np.flatnonzero(used & (sign * distance > 0))
+        order = np.argsort(np.concatenate([2 * keep, 2 * place + 1]), kind="stable")
+        corner = np.concatenate([points[keep], between])[order]
+        owner = np.concatenate([index[keep], index[place]])[order]
+        parent, dense = np.unique(owner, return_inverse=True)
+        parts = shapely.polygons(shapely.linearrings(corner, indices=dense)) if len(parent) else np.empty(0, dtype=object)
+        torn, of = _half_plane(pieces.shape[hard], sign * direction[hard], sign * offset[hard])
+        parts, parent = np.concatenate([parts, torn]), np.concatenate([parent, hard[of]])
+        solid = shapely.area(parts) > _MIN_PART_M2
+        sides.append(_descend(pieces, parts[solid], parent[solid], salt=21 + side))
+    return sides[0], sides[1]
+
+
+def _half_plane(shapes: Shapes, outward: Floats, offset: Floats) -> tuple[Shapes, Ints]:
+    """The polygons that lie where p·outward >= offset, and the position of the shape that each is a part of.
+
+    The half plane is drawn as a rectangle wide enough to cover the shape.
+    """
+    box = shapely.bounds(shapes)
     reach = np.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])[:, None] + 1.0
     middle = (box[:, :2] + box[:, 2:]) / 2
-    foot = middle - ((middle * direction).sum(axis=1) - offset)[:, None] * direction
-    along = np.column_stack([direction[:, 1], -direction[:, 0]]) * reach
-    sides: list[Pieces] = []
-    for side, sign in enumerate((-1.0, 1.0)):
-        out = sign * direction * reach * 2
-        corners = np.stack([foot - along, foot + along, foot + along + out, foot - along + out], axis=1)
-        plane = shapely.polygons(corners)
-        parts, parent = shapely.get_parts(shapely.intersection(pieces.shape, plane), return_index=True)
-        solid = (shapely.get_type_id(parts) == 3) & (shapely.area(parts) > _MIN_PART_M2)
-        parts, parent = parts[solid], parent[solid]
-        copy = np.arange(len(parent)) - np.searchsorted(parent, parent)
-        key = derive(pieces.key[parent] + copy.astype(np.uint64), 21 + side)
-        sides.append(
-            from_polygons(
-                parts,
-                owner=pieces.owner[parent],
-                block=pieces.block[parent],
-                key=key,
-                angle=pieces.angle[parent],
-                lane=pieces.lane[parent],
-            )
-        )
-    return sides[0], sides[1]
+    foot = middle - ((middle * outward).sum(axis=1) - offset)[:, None] * outward
+    along = np.column_stack([outward[:, 1], -outward[:, 0]]) * reach
+    out = outward * reach * 2
+    plane = shapely.polygons(np.stack([foot - along, foot + along, foot + along + out, foot - along + out], axis=1))
+    parts, parent = shapely.get_parts(shapely.intersection(shapes, plane), return_index=True)
+    solid = shapely.get_type_id(parts) == 3
+    return parts[solid], parent[solid]
+
+
+def _descend(pieces: Pieces, parts: Shapes, parent: Ints, *, salt: int) -> Pieces:
+    """Pieces from the parts of ragged ones; several parts of one parent get keys of their own."""
+    order = np.argsort(parent, kind="stable")
+    parts, parent = parts[order], parent[order]
+    copy = np.arange(len(parent)) - np.searchsorted(parent, parent)
+    return from_polygons(
+        parts,
+        owner=pieces.owner[parent],
+        block=pieces.block[parent],
+        key=derive(pieces.key[parent] + copy.astype(np.uint64), salt),
+        angle=pieces.angle[parent],
+        lane=pieces.lane[parent],
+    )

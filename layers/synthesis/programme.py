@@ -14,6 +14,8 @@ from layers.synthesis.frames import Floats, Ints, Shapes, metres_per_degree
 from layers.synthesis.noise import Keys, uniform
 
 _PROBES = 18
+_FAR = 4.0
+"""Radii beyond which a business centre is not felt at all."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,12 @@ def programme(
     box = shapely.bounds(shapes)
     pull, _ = centre_pull(country.centres, (box[:, :2] + box[:, 2:]) / 2)
     per_ha = dwellings / (ground_m2 / 10_000)
-    usual = np.maximum(1.0, per_ha / rules.dwellings_per_ha) * (1.0 + 5.0 * pull)
+    usual = np.maximum(1.0, per_ha / rules.dwellings_per_ha) * (1.0 + 2.0 * pull)
     homes = np.where(dwellings > 0, np.maximum(1, np.rint(dwellings / usual)), 0).astype(np.int64)
     town = np.clip((per_ha - 4.0) / 30.0, 0.0, 1.0)
-    wish = homes * (0.035 + 0.06 * town + 1.2 * pull)
+    wish = homes * (0.035 + 0.06 * town) + pull * np.minimum(ground_m2 / 1100.0, 900.0)
     others = np.where(homes > 0, np.floor(wish + uniform(keys, 41)), 0).astype(np.int64)
-    top = np.where(pull > 0.2, 1500.0, rules.plot_max_m2)
-    plot_m2 = np.clip(ground_m2 / np.maximum(homes + others, 1), rules.plot_min_m2, top)
+    plot_m2 = np.clip(ground_m2 / np.maximum(homes + others, 1), rules.plot_min_m2, rules.plot_max_m2)
     group_m2 = np.maximum(np.where(plot_m2 < rules.urban_plot_m2, 8, 11) * plot_m2, area / 1500.0)
     lane_m = np.where(plot_m2 < rules.urban_plot_m2, rules.lane_m, 0.0)
     return Programme(dwellings, usual, homes, others, plot_m2, group_m2, lane_m)
@@ -79,10 +80,15 @@ def barred(country: Country, rules: Rules, points: Floats) -> NDArray[np.uint8]:
 def centre_pull(centres: tuple[Centre, ...], points: Floats) -> tuple[Floats, Floats]:
     """How strongly a business centre acts at lon, lat (n, 2), 0 to 1, and the storeys it raises there, at least 1."""
     pull, storeys = np.zeros(len(points)), np.ones(len(points))
+    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.zeros(2))
     for centre in centres:
         scale = metres_per_degree(np.array([centre.lat]))
+        middle = np.array([centre.lon, centre.lat])
+        gap = np.maximum(np.maximum(low - middle, middle - high), 0.0) * scale[0]
+        if np.hypot(*gap) > _FAR * centre.radius_m:
+            continue
         distance = np.hypot(*((points - (centre.lon, centre.lat)) * scale).T)
-        near = np.exp(-((distance / centre.radius_m) ** 2))
+        near = np.where(distance > _FAR * centre.radius_m, 0.0, np.exp(-((distance / centre.radius_m) ** 2)))
         pull = np.maximum(pull, near * min(1.0, centre.storeys / 12))
         storeys = np.maximum(storeys, 1 + (centre.storeys - 1) * near)
     return pull, storeys

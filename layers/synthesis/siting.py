@@ -18,7 +18,7 @@ from layers.synthesis.noise import normal, uniform
 from layers.synthesis.parcelling import contours
 from layers.synthesis.people import ranks
 from layers.synthesis.pieces import Pieces
-from layers.synthesis.programme import Programme, barred
+from layers.synthesis.programme import Programme, barred, centre_pull
 
 REASONS = ("regular", "crowded", "steep", "wetland", "water")
 CROWDED = 1
@@ -63,7 +63,8 @@ def seats(
     extent = high - low
     flat = plots.angle + np.where(extent[:, 0] >= extent[:, 1], 0.0, np.pi / 2)
     angle = np.where(slope > _ORIENT_PERCENT, contour, flat)
-    half = _wish(plots, usual[plots.owner])
+    pull, _ = centre_pull(country.centres, frames.lonlat(middle, plots.owner))
+    half = _wish(plots, usual[plots.owner], pull)
     room, middle = _room(plots, middle, half, angle, rules.setback_m)
     reach = np.hypot(half[ragged, 0], half[ragged, 1])
     room[ragged] = (radius - rules.setback_m) / reach
@@ -91,10 +92,10 @@ def _inner_points(plots: Pieces, middle: Floats) -> tuple[Floats, Floats]:
     return np.where(better[:, None], middle, other), np.maximum(own, deep)
 
 
-def _wish(plots: Pieces, usual: Floats) -> Floats:
+def _wish(plots: Pieces, usual: Floats, pull: Floats) -> Floats:
     """Half the sides of the building that the plot's owner would like: (n, 2), long first."""
     area = plots.areas()
-    wish = _USUAL_HOME_M2 * usual**0.75 * np.exp(0.28 * normal(plots.key, 51))
+    wish = _USUAL_HOME_M2 * usual**0.75 * (1 + 6 * pull) * np.exp(0.28 * normal(plots.key, 51))
     footprint = np.minimum(np.maximum(wish, 0.0), 0.45 * area)
     aspect = 1.1 + 0.8 * uniform(plots.key, 52)
     return 0.5 * np.column_stack([np.sqrt(footprint * aspect), np.sqrt(footprint / aspect)])

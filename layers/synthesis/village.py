@@ -119,14 +119,9 @@ def _lure(country: Country, obstacles: Obstacles, frames: Frames, pieces: Pieces
     """How much a place draws buildings (n,): nearness of a road and of a business centre, and a little chance."""
     points = frames.lonlat(pieces.middles(), pieces.owner)
     lure = 2.0 * centre_pull(country.centres, points)[0] + 0.5 * uniform(pieces.key, 82)
-    if len(obstacles.roads):
-        reach = _ROAD_REACH_M / frames.scale[:, 1].mean()
-        (place, _), distance = obstacles.roads.query_nearest(
-            shapely.points(points), max_distance=reach, return_distance=True, all_matches=False
-        )
-        metres = np.full(len(points), _ROAD_REACH_M)
-        metres[place] = distance * frames.scale[pieces.owner[place], 1]
-        lure += 1.0 - metres / _ROAD_REACH_M
+    if obstacles.roads is not None:
+        distance, _ = obstacles.roads.query(points, distance_upper_bound=_ROAD_REACH_M / 110_000.0)
+        lure += 1.0 - np.minimum(distance * frames.scale[pieces.owner, 1] / _ROAD_REACH_M, 1.0)
     return lure
 
 
@@ -204,12 +199,12 @@ def _parcels(
     free = np.ones(len(plots), dtype=bool)
     free[stand] = False
     scrap = free & (area < _SCRAP_SHARE * laid.need.plot_m2[plots.owner])
-    shapes = frames.shapes_lonlat(plots.polygons(), plots.owner)
+    shapes = _lonlat_shapes(frames, plots)
     place = plots.owner * 100_000 + plots.block
     shapes, into = merge(shapes, place, scrap)
     area = np.bincount(into, area, len(area))
     kept = np.flatnonzero(into == np.arange(len(plots)))
-    use = _free_use(country, rules, frames, plots, area, laid.settled)
+    use = _free_use(country, rules, frames, plots, area, laid.settled, laid.need.plot_m2)
     use[stand] = built["use"].to_numpy()
     people = pd.array(np.zeros(len(plots), dtype=np.int32), dtype="Int32")
     people[free] = pd.NA
@@ -219,7 +214,7 @@ def _parcels(
         {
             "id": village + ":p" + number.astype(str).astype(object),
             "use": use,
-            "area_m2": np.round(area, 2),
+            "area_m2": area,
             "block": village + ":b" + (plots.block + 1).astype(str).astype(object),
             "village": village,
             "people": people,
@@ -230,12 +225,23 @@ def _parcels(
     return gpd.GeoDataFrame(frame.iloc[kept].reset_index(drop=True), geometry=shapes[kept], crs="EPSG:4326")
 
 
+def _lonlat_shapes(frames: Frames, plots: Pieces) -> Shapes:
+    """The plots as polygons in EPSG:4326 (n,)."""
+    shapes: Shapes = plots.shape.copy()
+    ragged, convex = np.flatnonzero(plots.corners == 0), np.flatnonzero(plots.corners)
+    shapes[ragged] = frames.shapes_lonlat(plots.shape[ragged], plots.owner[ragged])
+    ring = plots.ring[convex]
+    corners = frames.lonlat(ring.reshape(-1, 2), np.repeat(plots.owner[convex], ring.shape[1]))
+    shapes[convex] = ring_polygons(corners.reshape(ring.shape), plots.corners[convex])
+    return shapes
+
+
 def _free_use(
-    country: Country, rules: Rules, frames: Frames, plots: Pieces, area: Floats, settled: NDArray[np.bool_]
+    country: Country, rules: Rules, frames: Frames, plots: Pieces, area: Floats, settled: NDArray[np.bool_], plot_m2: Floats
 ) -> NDArray[np.object_]:
     """The use of parcels without a building: access, water, wetland, forest on steep ground, open in towns, or fields."""
     why = barred(country, rules, frames.lonlat(plots.middles(), plots.owner))
-    town = settled & (area < rules.urban_plot_m2)
+    town = (settled & (area < rules.urban_plot_m2)) | (plot_m2[plots.owner] < rules.urban_plot_m2)
     return np.select(
         [plots.lane, why == 4, why == 3, why == 2, town],
         ["access", "water", "wetland", "forest", "open"],

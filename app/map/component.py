@@ -1,0 +1,58 @@
+"""The 3D map and the list of layers as Panel components. Only small values cross the socket: the browser itself fetches
+style, tiles, flows and streams by HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import param
+from panel.custom import JSComponent
+
+if TYPE_CHECKING:
+    import pydeck
+
+DIST: Final = Path(__file__).parent / "dist"
+"""What `npm run build` leaves: the bundles, their style sheets and `fonts/`."""
+KIGALI: Final = {"longitude": 30.0605, "latitude": -1.9536, "zoom": 14.2, "pitch": 50.0, "bearing": 20.0}
+COUNTRY: Final = {"longitude": 29.92, "latitude": -1.98, "zoom": 7.9, "pitch": 0.0, "bearing": 0.0}
+
+
+class TwinMap(JSComponent):
+    """The map. `camera` flies it; `viewport` says where it is; `clicked`, `hovered` and `selected` name features."""
+
+    style_url = param.String(default="/styles/light.json", doc="Address of the MapLibre style.")
+    theme = param.Selector(default="light", objects=["light", "dark"], doc="Colours of the buttons and the strip.")
+    language = param.Selector(default="en", objects=["rw", "en", "fr"])
+    camera = param.Dict(default=KIGALI, doc="longitude, latitude (degrees), zoom, pitch, bearing (degrees), duration (ms).")
+    layers = param.Dict(default={}, doc="By layer: visible, and opacity from 0 to 1.")
+    filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
+    time = param.String(default="", doc="RFC 3339; empty means now.")
+    deck = param.Dict(default=None, allow_None=True, doc="A pydeck specification whose layers are drawn over the map.")
+    live_url = param.String(default="/live/ws", doc="WebSocket of the sensors; empty for none.")
+    flows_url = param.String(default="", doc="GeoJSON of migration flows; empty for none.")
+    texts = param.Dict(default={}, doc="The words of the buttons and the strip, in the language.")
+    share = param.Dict(default={}, doc="Query values that the page's address carries beside the camera.")
+    keep_address = param.Boolean(default=False, doc="Whether the map writes the page's address.")
+    selected = param.Dict(default={}, doc="layer and fid of the feature to mark.")
+    clicked = param.Dict(default={}, doc="layer, fid, id, properties and place of what was clicked; empty for nothing.")
+    hovered = param.Dict(default={}, doc="The same for what lies under the pointer.")
+    viewport = param.Dict(default={}, doc="The camera as it stands, and bounds: west, south, east, north.")
+
+    _bundle: ClassVar[Path] = DIST / "twin-map.bundle.js"
+
+    def show(self, deck: pydeck.Deck | dict[str, Any] | None) -> None:
+        """Draws an analyst's pydeck layers over the map; None takes them away. A Deck is sent as its specification."""
+        self.deck = deck if deck is None or isinstance(deck, dict) else json.loads(deck.to_json())
+
+
+class LayerList(JSComponent):
+    """The list of layers by sector. It changes `layers`, the same value as the map's."""
+
+    groups = param.List(default=[], doc="Sectors: name, title, rows.")
+    layers = param.Dict(default={})
+    theme = param.Selector(default="light", objects=["light", "dark"])
+    texts = param.Dict(default={})
+
+    _bundle: ClassVar[Path] = DIST / "twin-layers.bundle.js"

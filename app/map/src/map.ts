@@ -1,0 +1,237 @@
+// One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
+import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
+import workerSource from "maplibre-worker-source";
+import { fetchFlows, type Flow } from "./arcs";
+import { writeAddress } from "./address";
+import { Controls, Strip, flyTo } from "./controls";
+import { LiveFeed } from "./live";
+import { isRef, type MapModel, type Picked } from "./model";
+import { Overlay } from "./overlay";
+import { Selection, pickTiled } from "./picking";
+import { applyState, factsOf, fetchStyle, withState } from "./style";
+
+const HOVER_MS = 120;
+const TICK_MS = 1000;
+const FLOWS = "migration.flows";
+const SENSORS = "iot.sensors";
+
+setWorkerUrl(URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" })));
+
+export class TwinMap {
+  readonly #map: MapLibre;
+  readonly #controls: Controls;
+  readonly #strip = new Strip();
+  readonly #feed: LiveFeed;
+  readonly #overlay: Overlay;
+  readonly #selection: Selection;
+  readonly #ended = new AbortController();
+  readonly #tick: number;
+  #flows: Flow[] = [];
+  #flowsAsked = "";
+  #place: string | null = null;
+  #terrain = true;
+  #pendingDraw = 0;
+
+  constructor(
+    root: HTMLElement,
+    private readonly model: MapModel,
+    private style: StyleSpecification,
+  ) {
+    const { camera } = model;
+    const canvas = document.createElement("div");
+    canvas.className = "twin-canvas";
+    root.append(canvas);
+    this.#map = new MapLibre({
+      container: canvas,
+      style: withState(style, model.layers, model.filters),
+      center: [camera.longitude, camera.latitude],
+      zoom: camera.zoom,
+      pitch: camera.pitch,
+      bearing: camera.bearing,
+      maxPitch: 75,
+      minZoom: 6,
+      maxBounds: [
+        [26.5, -5.2],
+        [33.3, 1.4],
+      ],
+      attributionControl: { compact: true },
+      // Names of places come from one overzoomed tile: split, each part would repeat them.
+      zoomLevelsToOverscale: undefined,
+      fadeDuration: 150,
+      canvasContextAttributes: { antialias: true, preserveDrawingBuffer: true },
+    });
+    this.#terrain = camera.pitch > 5;
+    if (!this.#terrain) this.#map.once("style.load", () => this.setTerrain(false));
+    this.#feed = new LiveFeed(model.live_url, () => this.#liveChanged());
+    this.#overlay = new Overlay(this.#map, this.#feed);
+    this.#selection = new Selection(this.#map);
+    this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
+    this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
+    root.append(this.#controls.root, this.#strip.root);
+    this.say();
+    this.#listen(canvas);
+    this.streams();
+    this.#tick = window.setInterval(() => this.#strip.tick(), TICK_MS * 10);
+    this.#map.once("load", () => {
+      root.dataset["loaded"] = "yes";
+      this.states();
+      this.select();
+    });
+  }
+
+  /** Switches, opacities and filters. */
+  states(): void {
+    const { layers, filters } = this.model;
+    if (this.#map.isStyleLoaded() || this.#map.getStyle()) applyState(this.#map, this.style, layers, filters);
+    this.streams();
+    this.share();
+    this.draw();
+  }
+
+  /** Fetches what the shown overlays need, and stops what is no longer shown. */
+  streams(): void {
+    const { layers } = this.model;
+    if (layers[SENSORS]?.visible && this.#feed.state === "off") this.#feed.start();
+    if (!layers[SENSORS]?.visible && this.#feed.state !== "off") this.#feed.stop();
+    if (layers[FLOWS]?.visible) void this.#loadFlows();
+  }
+
+  async restyle(): Promise<void> {
+    this.style = await fetchStyle(this.model.style_url, this.#ended.signal);
+    const wanted = withState(this.style, this.model.layers, this.model.filters);
+    if (!this.#terrain) delete wanted.terrain;
+    this.#map.setStyle(wanted, { diff: true });
+    this.#map.once("idle", () => this.#selection.renew());
+    this.draw();
+  }
+
+  fly(): void {
+    if (this.model.camera.pitch > 5) this.setTerrain(true);
+    flyTo(this.#map, this.model.camera);
+  }
+
+  select(): void {
+    const { selected } = this.model;
+    this.#selection.set(isRef(selected) ? selected : null);
+    this.draw();
+  }
+
+  say(): void {
+    this.#controls.say(this.model.texts);
+    this.#strip.say(this.model.texts);
+    this.#strip.live(this.#feed);
+  }
+
+  share(): void {
+    if (this.model.keep_address) writeAddress(this.#map, this.model.share);
+  }
+
+  setTerrain(on: boolean): void {
+    this.#terrain = on;
+    const terrain = this.style.terrain ?? null;
+    if (Boolean(this.#map.getTerrain()) !== (on && terrain !== null)) this.#map.setTerrain(on ? terrain : null);
+    this.draw();
+  }
+
+  /** Draws the overlay again on the next frame. */
+  draw(): void {
+    if (this.#pendingDraw) return;
+    this.#pendingDraw = requestAnimationFrame(() => {
+      this.#pendingDraw = 0;
+      this.#overlay.draw({
+        states: this.model.layers,
+        facts: factsOf(this.style),
+        flows: this.#flows,
+        place: this.#place,
+        deck: this.model.deck,
+        time: this.model.time,
+      });
+    });
+  }
+
+  end(): void {
+    this.#ended.abort();
+    this.#feed.stop();
+    window.clearInterval(this.#tick);
+    cancelAnimationFrame(this.#pendingDraw);
+    this.#map.remove();
+  }
+
+  async #loadFlows(): Promise<void> {
+    const url = this.model.flows_url;
+    if (!url || this.#flowsAsked === url) return;
+    this.#flowsAsked = url;
+    try {
+      this.#flows = await fetchFlows(url, this.#ended.signal);
+      this.draw();
+    } catch (error) {
+      this.#flowsAsked = "";
+      if (!this.#ended.signal.aborted) console.warn("migration flows did not come", error);
+    }
+  }
+
+  #listen(canvas: HTMLElement): void {
+    const map = this.#map;
+    map.on("click", (event) => this.#clicked(this.#pick(event)));
+    let waiting = 0;
+    map.on("mousemove", (event) => {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(() => {
+        const found = map.isMoving() ? null : this.#pick(event);
+        map.getCanvas().style.cursor = found ? "pointer" : "";
+        this.#hovered(found);
+      }, HOVER_MS);
+    });
+    map.on("moveend", () => {
+      const { lng, lat } = map.getCenter();
+      const view = map.getBounds();
+      this.model.viewport = {
+        longitude: lng,
+        latitude: lat,
+        zoom: map.getZoom(),
+        pitch: map.getPitch(),
+        bearing: map.getBearing(),
+        bounds: [view.getWest(), view.getSouth(), view.getEast(), view.getNorth()],
+      };
+      this.share();
+      this.draw();
+    });
+    map.on("terrain", () => this.draw());
+    map.on("error", ({ error }) => {
+      canvas.dataset["error"] = error.message;
+    });
+    const frames = () => {
+      canvas.dataset["frames"] = String(Number(canvas.dataset["frames"] ?? 0) + 1);
+    };
+    map.on("render", frames);
+    map.on("idle", () => {
+      canvas.dataset["idle"] = String(Number(canvas.dataset["idle"] ?? 0) + 1);
+      this.draw();
+    });
+  }
+
+  #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
+    const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
+    return this.#overlay.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place);
+  }
+
+  #clicked(found: Picked | null): void {
+    this.#selection.set(found);
+    const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
+    if (name !== null && name !== undefined) this.#place = String(name);
+    if (!found) this.#place = null;
+    this.model.clicked = found ?? {};
+    this.draw();
+  }
+
+  #hovered(found: Picked | null): void {
+    const before = this.model.hovered;
+    const same = found ? isRef(before) && before.layer === found.layer && before.fid === found.fid : !isRef(before);
+    if (!same) this.model.hovered = found ?? {};
+  }
+
+  #liveChanged(): void {
+    this.#strip.live(this.#feed);
+    this.draw();
+  }
+}

@@ -1,0 +1,63 @@
+// What passes between Python and the page: small values only. Features and tiles travel by HTTP.
+
+export type Place = [lon: number, lat: number];
+
+export interface Camera {
+  longitude: number;
+  latitude: number;
+  zoom: number;
+  pitch: number;
+  bearing: number;
+  /** Milliseconds of flight; 0 jumps. */
+  duration?: number;
+}
+
+export interface LayerState {
+  visible: boolean;
+  /** 0 to 1, times the style's own opacity. */
+  opacity: number;
+}
+
+export interface FeatureRef {
+  layer: string;
+  fid: number;
+}
+
+export interface Picked extends FeatureRef {
+  id: string;
+  properties: Record<string, unknown>;
+  place: Place;
+}
+
+export interface Viewport extends Camera {
+  /** west, south, east, north in degrees. */
+  bounds: [number, number, number, number];
+}
+
+/** The component as Panel hands it over: parameters as properties, set to send them to Python. */
+export interface MapModel {
+  style_url: string;
+  theme: "light" | "dark";
+  language: string;
+  camera: Camera;
+  layers: Record<string, LayerState>;
+  filters: Record<string, unknown[]>;
+  time: string;
+  mode: string;
+  deck: Record<string, unknown> | null;
+  live_url: string;
+  flows_url: string;
+  tileset_url: string;
+  texts: Record<string, string>;
+  share: Record<string, string>;
+  keep_address: boolean;
+  selected: FeatureRef | Record<string, never>;
+  clicked: Picked | Record<string, never>;
+  hovered: Picked | Record<string, never>;
+  viewport: Viewport | Record<string, never>;
+  on(name: string, callback: () => void): void;
+}
+
+export function isRef(value: FeatureRef | Record<string, never>): value is FeatureRef {
+  return typeof (value as FeatureRef).layer === "string";
+}

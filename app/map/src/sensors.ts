@@ -1,0 +1,56 @@
+// Sensors as points: they glide between positions, a ring opens when a value arrives, and they grey when they fall silent.
+import { ScatterplotLayer } from "@deck.gl/layers";
+import type { Layer } from "@deck.gl/core";
+import type { LiveFeed, Sensor } from "./live";
+
+export type Ground = (lon: number, lat: number) => number;
+export type Rgb = [number, number, number];
+
+const STALE_MS = 10 * 60_000;
+const RING_MS = 900;
+const GLIDE_MS = 950;
+const GREY: Rgb = [138, 143, 152];
+const ALERT: Rgb = [240, 62, 62];
+
+export function sensorLayers(feed: LiveFeed, ground: Ground, colour: Rgb, opacity: number, still: boolean): Layer[] {
+  const sensors = [...feed.sensors.values()];
+  const now = Date.now();
+  const clock = performance.now();
+  const position = (sensor: Sensor): [number, number, number] => [
+    sensor.lon,
+    sensor.lat,
+    ground(sensor.lon, sensor.lat) + 2,
+  ];
+  const shade = (sensor: Sensor): Rgb => {
+    if (now - Date.parse(sensor.time) > STALE_MS) return GREY;
+    return sensor.quality && !["good", "ok", "valid"].includes(sensor.quality) ? ALERT : colour;
+  };
+  const fresh = still ? [] : sensors.filter((sensor) => clock - (feed.heard.get(sensor.id) ?? -Infinity) < RING_MS);
+  const shared = { billboard: true, radiusUnits: "pixels" as const, getPosition: position, opacity };
+  return [
+    new ScatterplotLayer<Sensor>({
+      ...shared,
+      id: "sensor-rings",
+      data: fresh,
+      filled: false,
+      stroked: true,
+      lineWidthUnits: "pixels",
+      getLineWidth: 1.5,
+      getRadius: 11,
+      getLineColor: (sensor) => [...shade(sensor), 120],
+    }),
+    new ScatterplotLayer<Sensor>({
+      ...shared,
+      id: "sensors",
+      data: sensors,
+      pickable: true,
+      stroked: true,
+      lineWidthUnits: "pixels",
+      getLineWidth: 1.5,
+      getRadius: 5,
+      getFillColor: (sensor) => [...shade(sensor), 235],
+      getLineColor: [255, 255, 255, 230],
+      transitions: still ? undefined : { getPosition: GLIDE_MS },
+    }),
+  ];
+}

@@ -1,0 +1,91 @@
+// The style as the map shows it: the twin's own style made absolute, with the viewer's switches and opacities put in.
+import type { LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import type { LayerState } from "./model";
+
+const OPACITY: Record<string, string[]> = {
+  fill: ["fill-opacity"],
+  line: ["line-opacity"],
+  circle: ["circle-opacity", "circle-stroke-opacity"],
+  symbol: ["text-opacity", "icon-opacity"],
+  "fill-extrusion": ["fill-extrusion-opacity"],
+  raster: ["raster-opacity"],
+};
+
+export interface LayerFacts {
+  title: string;
+  geometry: string;
+  colour: string;
+  visible: boolean;
+  overlay: boolean;
+}
+
+export function layerOf(layer: { metadata?: unknown }): string | undefined {
+  return (layer.metadata as Record<string, string> | undefined)?.["twin:layer"];
+}
+
+export function factsOf(style: StyleSpecification): Record<string, LayerFacts> {
+  return (style.metadata as { "twin:layers"?: Record<string, LayerFacts> })?.["twin:layers"] ?? {};
+}
+
+/** Fetches a style and makes the addresses of its tiles absolute: a worker made from a blob knows no page. */
+export async function fetchStyle(url: string, signal?: AbortSignal): Promise<StyleSpecification> {
+  const answer = await fetch(url, { signal });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  const style = (await answer.json()) as StyleSpecification;
+  for (const source of Object.values(style.sources))
+    if ("tiles" in source && source.tiles)
+      source.tiles = source.tiles.map((tile) => (tile.startsWith("/") ? location.origin + tile : tile));
+  return style;
+}
+
+/** The same style with each layer's switch, opacity and filter. */
+export function withState(
+  style: StyleSpecification,
+  states: Record<string, LayerState>,
+  filters: Record<string, unknown[]>,
+): StyleSpecification {
+  const layers = style.layers.map((layer) => {
+    const name = layerOf(layer);
+    if (name === undefined || layer.type === "background") return layer;
+    const made = structuredClone(layer) as LayerSpecification & { layout: object; paint: Record<string, unknown> };
+    const state = states[name];
+    if (state) made.layout = { ...made.layout, visibility: state.visible ? "visible" : "none" };
+    if (state && state.opacity < 1)
+      for (const property of OPACITY[layer.type] ?? [])
+        made.paint = { ...made.paint, [property]: baseOpacity(layer, property) * state.opacity };
+    const filter = filters[name];
+    if (filter && layer.type !== "raster" && layer.type !== "hillshade") {
+      const own = (layer as { filter?: unknown }).filter;
+      (made as { filter?: unknown }).filter = own ? ["all", own, filter] : filter;
+    }
+    return made as LayerSpecification;
+  });
+  return { ...style, layers };
+}
+
+/** Brings a map from one state of its layers to another without touching what stays. */
+export function applyState(
+  map: MapLibre,
+  style: StyleSpecification,
+  states: Record<string, LayerState>,
+  filters: Record<string, unknown[]>,
+): void {
+  for (const wanted of withState(style, states, filters).layers) {
+    if (layerOf(wanted) === undefined || !map.getLayer(wanted.id)) continue;
+    const visibility = (wanted.layout as { visibility?: "visible" | "none" })?.visibility ?? "visible";
+    if (map.getLayoutProperty(wanted.id, "visibility") !== visibility)
+      map.setLayoutProperty(wanted.id, "visibility", visibility);
+    for (const property of OPACITY[wanted.type] ?? []) {
+      const paint = (wanted.paint ?? {}) as Record<string, unknown>;
+      if (map.getPaintProperty(wanted.id, property as never) !== paint[property])
+        map.setPaintProperty(wanted.id, property as never, paint[property] as never);
+    }
+    if (wanted.type !== "raster" && wanted.type !== "hillshade" && wanted.type !== "background")
+      map.setFilter(wanted.id, (wanted as { filter?: never }).filter ?? null);
+  }
+}
+
+function baseOpacity(layer: LayerSpecification, property: string): number {
+  const value = (layer.paint as Record<string, unknown> | undefined)?.[property];
+  return typeof value === "number" ? value : 1;
+}

@@ -1,0 +1,134 @@
+// The list of layers: by sector, with a switch, a swatch, the mark of what is not observed, and on a tap how it was made.
+import type { LayerState } from "./model";
+
+interface Row {
+  name: string;
+  title: string;
+  shape: "point" | "line" | "polygon" | "raster";
+  colour: string;
+  mark: string;
+  mark_title: string;
+  /** Label and value of each fact told on a tap. */
+  facts: [label: string, value: string][];
+  legend: { label: string; colours: string[] } | null;
+}
+
+interface Group {
+  name: string;
+  title: string;
+  rows: Row[];
+}
+
+interface TreeModel {
+  groups: Group[];
+  layers: Record<string, LayerState>;
+  theme: string;
+  texts: Record<string, string>;
+  on(name: string, callback: () => void): void;
+}
+
+export function render({ model }: { model: TreeModel }): HTMLElement {
+  const root = element("div", "twin-layers");
+  const open = new Set<string>();
+  const switches = new Map<string, HTMLInputElement>();
+  const build = () => {
+    root.dataset["theme"] = model.theme;
+    switches.clear();
+    root.replaceChildren(...model.groups.map(section));
+    root.querySelectorAll("details[data-row]").forEach((one) => {
+      if (open.has((one as HTMLElement).dataset["row"]!)) (one as HTMLDetailsElement).open = true;
+    });
+  };
+  build();
+  model.on("groups", build);
+  model.on("texts", build);
+  model.on("theme", build);
+  model.on("layers", () => {
+    for (const [name, box] of switches) box.checked = stateOf(name).visible;
+  });
+  return root;
+
+  function stateOf(name: string): LayerState {
+    return model.layers[name] ?? { visible: false, opacity: 1 };
+  }
+
+  function change(name: string, part: Partial<LayerState>): void {
+    model.layers = { ...model.layers, [name]: { ...stateOf(name), ...part } };
+  }
+
+  function section(group: Group): HTMLElement {
+    const part = element("section", "group");
+    const head = element("h3", "head");
+    head.textContent = group.title;
+    part.append(head, ...group.rows.map(row));
+    return part;
+  }
+
+  function row(entry: Row): HTMLElement {
+    const box = element("details", "row");
+    box.dataset["row"] = entry.name;
+    box.addEventListener("toggle", () => (box.open ? open.add(entry.name) : open.delete(entry.name)));
+    const line = element("summary", "entry");
+    line.title = model.texts["about_layer"] ?? "";
+    const label = element("label", "switch");
+    label.addEventListener("click", (event) => event.stopPropagation());
+    const input = element("input", "");
+    input.type = "checkbox";
+    input.name = entry.name;
+    input.checked = stateOf(entry.name).visible;
+    input.addEventListener("change", () => change(entry.name, { visible: input.checked }));
+    switches.set(entry.name, input);
+    const swatch = element("i", `swatch ${entry.shape}`);
+    swatch.style.setProperty("--c", entry.colour);
+    const title = element("span", "title");
+    title.textContent = entry.title;
+    label.append(input, swatch, title);
+    line.append(label);
+    if (entry.mark) {
+      const mark = element("span", "mark");
+      mark.textContent = entry.mark;
+      mark.title = entry.mark_title;
+      mark.setAttribute("aria-label", entry.mark_title);
+      mark.setAttribute("role", "img");
+      line.append(mark);
+    }
+    box.append(line, about(entry));
+    return box;
+  }
+
+  function about(entry: Row): HTMLElement {
+    const body = element("div", "about");
+    if (entry.legend) {
+      const ramp = element("div", "ramp");
+      ramp.style.background = `linear-gradient(90deg, ${entry.legend.colours.join(",")})`;
+      const words = element("p", "words");
+      words.textContent = entry.legend.label;
+      body.append(ramp, words);
+    }
+    const list = element("dl", "facts");
+    for (const [label, value] of entry.facts) {
+      const key = element("dt", "");
+      key.textContent = label;
+      const text = element("dd", "");
+      text.textContent = value;
+      list.append(key, text);
+    }
+    const slider = element("label", "opacity");
+    const words = element("span", "");
+    words.textContent = model.texts["opacity"] ?? "";
+    const range = element("input", "");
+    Object.assign(range, { type: "range", min: "0.1", max: "1", step: "0.05", value: String(stateOf(entry.name).opacity) });
+    range.addEventListener("change", () => change(entry.name, { opacity: Number(range.value) }));
+    slider.append(words, range);
+    body.append(list, slider);
+    return body;
+  }
+}
+
+function element<K extends keyof HTMLElementTagNameMap>(tag: K, className: string): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  return made;
+}
+
+export default { render };

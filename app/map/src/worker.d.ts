@@ -1,0 +1,4 @@
+declare module "maplibre-worker-source" {
+  const source: string;
+  export default source;
+}

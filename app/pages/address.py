@@ -1,0 +1,61 @@
+"""The state of the page in its address: what is read from a query is checked, and what is not understood is left out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from app.i18n import FALLBACK, LANGUAGES
+from app.map.component import KIGALI
+
+MODES = ("look", "live", "migrate")
+_LIMITS = ((26.5, 33.3), (-5.2, 1.4), (6.0, 22.0), (0.0, 75.0), (-180.0, 180.0))
+"""Least and greatest longitude, latitude, zoom, pitch and bearing."""
+_SELECTED = re.compile(r"([a-z][a-z0-9_]{0,47}\.[a-z][a-z0-9_]{0,47})/(\d{1,10})")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What the address says; None where it says nothing."""
+
+    camera: Mapping[str, float]
+    layers: frozenset[str] | None = None
+    language: str = FALLBACK
+    theme: str = "light"
+    mode: str = "look"
+    selected: tuple[str, int] | None = None
+
+
+def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
+    """The page's state out of its query: `at`, `on`, `lang`, `theme`, `mode`, `sel`. `known` are the catalogue's layers;
+    other names, numbers out of range and other words count as not said."""
+    on = query.get("on")
+    layers = None if on is None else frozenset(name for name in on.split(",") if name in known)
+    found = _SELECTED.fullmatch(query.get("sel", ""))
+    selected = (found[1], int(found[2])) if found and found[1] in known else None
+    return Address(
+        camera=_camera(query.get("at", "")),
+        layers=layers,
+        language=_one_of(query.get("lang", ""), LANGUAGES, FALLBACK),
+        theme=_one_of(query.get("theme", ""), ("light", "dark"), "light"),
+        mode=_one_of(query.get("mode", ""), MODES, "look"),
+        selected=selected,
+    )
+
+
+def _one_of(said: str, choices: Collection[str], otherwise: str) -> str:
+    return said if said in choices else otherwise
+
+
+def _camera(said: str) -> Mapping[str, float]:
+    try:
+        numbers = [float(part) for part in said.split(",")]
+    except ValueError:
+        return KIGALI
+    if len(numbers) != len(_LIMITS) or not all(math.isfinite(one) for one in numbers):
+        return KIGALI
+    if not all(low <= number <= high for number, (low, high) in zip(numbers, _LIMITS, strict=True)):
+        return KIGALI
+    return dict(zip(KIGALI, numbers, strict=True))

@@ -1,0 +1,53 @@
+"""The look of the page around the map: a quiet white (or dark) frame in the map's own type and accent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_TYPE: Final = {
+    "fontFamily": "Inter, system-ui, sans-serif",
+    "fontSize": 13,
+    "button": {"textTransform": "none", "fontWeight": 500},
+    "h3": {"fontSize": "1.05rem", "fontWeight": 600, "letterSpacing": 0},
+}
+THEME: Final[dict[str, Any]] = {
+    "light": {
+        "palette": {
+            "primary": {"main": "#1d6f8f"},
+            "background": {"default": "#ffffff", "paper": "#ffffff"},
+            "text": {"primary": "#3d4450", "secondary": "#5d6470"},
+            "divider": "#e4e0d7",
+        },
+        "typography": _TYPE,
+        "shape": {"borderRadius": 8},
+    },
+    "dark": {
+        "palette": {
+            "primary": {"main": "#6cc3e0"},
+            "background": {"default": "#171b21", "paper": "#171b21"},
+            "text": {"primary": "#d5dae3", "secondary": "#a3abb9"},
+            "divider": "#2d333d",
+        },
+        "typography": _TYPE,
+        "shape": {"borderRadius": 8},
+    },
+}
+PAGE_SX: Final[dict[str, Any]] = {
+    "& .header": {
+        "backgroundColor": "background.paper",
+        "backgroundImage": "none",
+        "color": "text.primary",
+        "boxShadow": "none",
+        "borderBottom": "1px solid",
+        "borderColor": "divider",
+    },
+    "& .header .title": {"color": "text.primary", "whiteSpace": "nowrap"},
+    "& .MuiToolbar-root": {"minHeight": "56px !important"},
+    "& .MuiDrawer-paper": {"backgroundImage": "none", "borderColor": "divider"},
+}
+SWITCH_SX: Final[dict[str, Any]] = {
+    "& .MuiToggleButton-root": {"padding": "4px 12px", "fontSize": 12, "color": "text.secondary", "borderColor": "divider"},
+    "& .Mui-selected.MuiToggleButton-root": {"color": "primary.main", "backgroundColor": "action.selected"},
+}
+HEADER_SX: Final[dict[str, Any]] = {"alignItems": "center", "minWidth": 0}
+SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root": {"fontSize": 13}}

@@ -1,0 +1,246 @@
+"""The planner's page: one map, the list of layers, the inspector. `planner(context)` makes it for one session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.viewable import Viewable
+
+from app.i18n import LANGUAGES, Words, words
+from app.map.component import COUNTRY, LayerList, TwinMap
+from app.pages.address import MODES, Address, read_address
+from app.pages.contents import for_mode, groups, states
+from app.pages.context import PlannerContext, Row
+from app.pages.inspector import feature_html, flows_html, hint_html
+from app.pages.look import HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
+from app.pages.search import PlaceSearch, camera_for
+from app.pages.wording import MODE_WORDS, list_texts, map_texts
+from tiles.palette import Theme
+from twin.errors import TwinError
+
+CSS: Final = (Path(__file__).parent / "planner.css").read_text(encoding="utf-8")
+FLOWS_SHOWN: Final = 12
+MIGRATE_CAMERA: Final = {**COUNTRY, "pitch": 35.0, "zoom": 8.1}
+WORKING_MODES: Final[Mapping[str, str]] = {"look": "", "live": "iot.sensors", "migrate": "migration.flows"}
+"""A mode is offered when the layer it lives from is in the catalogue."""
+
+
+def planner(context: PlannerContext) -> Viewable:
+    """The page of one session, in the state its address names."""
+    return Planner(context).page
+
+
+class Planner:
+    """Holds the parts of one session's page and what moves between them."""
+
+    def __init__(self, context: PlannerContext) -> None:
+        self.context = context
+        self.catalogue = list(context.catalogue())
+        self.entries: dict[str, Row] = {str(one["name"]): one for one in self.catalogue}
+        address = read_address(dict(context.query) or _session_query(), self.entries)
+        self.say: Words = words(address.language)
+        self.mode = address.mode if address.mode in self.modes() else "look"
+        self.shown: tuple[str, Row] | None = None
+        self.map = self._make_map(address)
+        self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
+        self.card = pn.pane.HTML("", stylesheets=[CSS], sizing_mode="stretch_width", margin=0)
+        self.search = PlaceSearch(
+            context.search, self._layer_title, width=340, size="small", label="", margin=(0, 16), min_characters=2, sx=SEARCH_SX
+        )
+        self.languages = _switch({name: name for name in LANGUAGES}, address.language)
+        self.modes_switch = _switch({}, None)
+        self.theme_button = pmui.IconButton(icon="contrast", size="small", margin=(0, 4))
+        self.page = self._make_page(address)
+        self.relabel()
+        self.list.link(self.map, layers="layers", bidirectional=True)
+        self._watch()
+        if address.selected:
+            self.open_feature(*address.selected, told={})
+        else:
+            self.show_mode()
+
+    def modes(self) -> list[str]:
+        """The modes that work with the layers at hand."""
+        return [mode for mode in MODES if not WORKING_MODES[mode] or WORKING_MODES[mode] in self.entries]
+
+    @property
+    def theme(self) -> Theme:
+        return cast("Theme", self.map.theme)
+
+    def relabel(self) -> None:
+        """Puts every word of the page into the session's language and every colour into its theme."""
+        say = self.say
+        self.page.title = say("Twin of Rwanda")
+        self.search.placeholder = say("Search a place, a facility or an id")
+        self.theme_button.description = say("Light or dark")
+        self.modes_switch.param.update(options={say(MODE_WORDS[one]): one for one in self.modes()}, value=self.mode)
+        self.list.param.update(
+            groups=groups(self.catalogue, say, theme=self.theme, sectors=self.context.sectors),
+            texts=list_texts(say),
+            theme=self.theme,
+        )
+        self.map.param.update(
+            language=say.language,
+            texts=map_texts(say),
+            style_url=self.context.styles_url.format(theme=self.theme, language=say.language),
+        )
+        self.card.css_classes = [self.theme]
+        self._share()
+
+    def show_mode(self) -> None:
+        """The right panel as the mode wants it when no feature is open."""
+        self.shown = None
+        if self.mode == "migrate":
+            self.card.object = self._flows()
+        elif self.mode == "live":
+            self.card.object = hint_html(
+                self.say("Click a point to read its latest value. A grey point has been silent for ten minutes.")
+            )
+        else:
+            self.card.object = hint_html(
+                self.say("Click anything on the map to see what is known of it and where that comes from.")
+            )
+
+    def open_feature(self, layer: str, fid: int, *, told: Mapping[str, Any]) -> None:
+        """Shows a feature: what the twin holds of it, over what the map already told of it."""
+        entry = self.entries.get(layer, {"name": layer})
+        try:
+            feature: Row = {**told, **self.context.feature(layer, fid)}
+        except (TwinError, LookupError) as failure:
+            if not told:
+                self.card.object = hint_html(self.say("This feature cannot be shown: {reason}", reason=str(failure)))
+                return
+            feature = told
+        self.shown = (layer, feature)
+        self.card.object = feature_html(feature, entry, self.say)
+        self.page.contextbar_open = True
+        self._share(f"{layer}/{fid}")
+
+    def _make_map(self, address: Address) -> TwinMap:
+        layers = states(self.catalogue, address.layers)
+        if self.mode != "look" and address.layers is None:
+            layers = for_mode(layers, self.mode)
+        has_flows = "migration.flows" in self.entries
+        return TwinMap(
+            style_url=self.context.styles_url.format(theme=address.theme, language=address.language),
+            theme=address.theme,
+            language=address.language,
+            camera=dict(address.camera),
+            layers=layers,
+            selected=dict(zip(("layer", "fid"), address.selected, strict=True)) if address.selected else {},
+            live_url=self.context.live_url if "iot.sensors" in self.entries else "",
+            flows_url=self.context.flows_url if has_flows else "",
+            texts=map_texts(self.say),
+            keep_address=True,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    def _make_page(self, address: Address) -> pmui.Page:
+        header = pmui.Row(
+            self.search,
+            pn.layout.HSpacer(),
+            self.modes_switch,
+            self.languages,
+            self.theme_button,
+            sizing_mode="stretch_width",
+            sx=HEADER_SX,
+        )
+        return pmui.Page(
+            header=[header],
+            sidebar=[self.list],
+            main=[self.map],
+            contextbar=[self.card],
+            contextbar_open=True,
+            contextbar_variant="auto",
+            contextbar_width=304,
+            sidebar_width=280,
+            sidebar_resizable=False,
+            theme_toggle=False,
+            busy_indicator=None,
+            dark_theme=address.theme == "dark",
+            theme_config=THEME,
+            site_url="/app",
+            sx=PAGE_SX,
+        )
+
+    def _watch(self) -> None:
+        self.map.param.watch(self._clicked, "clicked")
+        self.map.param.watch(lambda _: self._share(), "layers")
+        self.search.param.watch(self._found, "chosen")
+        self.languages.param.watch(self._spoken, "value")
+        self.modes_switch.param.watch(self._switched, "value")
+        self.theme_button.on_click(lambda _: self._turn_theme())
+
+    def _clicked(self, event: Any) -> None:  # param's event is untyped
+        picked = event.new
+        if not picked:
+            self.show_mode()
+            self._share("")
+            return
+        self.open_feature(str(picked["layer"]), int(picked["fid"]), told=picked.get("properties") or {})
+
+    def _found(self, event: Any) -> None:
+        hit = event.new
+        camera = camera_for(hit)
+        if camera is not None:
+            self.map.camera = camera
+        if hit.get("layer") and hit.get("fid") is not None:
+            self.map.selected = {"layer": hit["layer"], "fid": int(hit["fid"])}
+            self.open_feature(str(hit["layer"]), int(hit["fid"]), told={})
+
+    def _spoken(self, event: Any) -> None:
+        self.say = words(event.new)
+        self.relabel()
+        self._renew_card()
+
+    def _switched(self, event: Any) -> None:
+        if event.new is None or event.new == self.mode:
+            return
+        self.mode = event.new
+        self.map.layers = for_mode(self.map.layers, self.mode)
+        if self.mode == "migrate":
+            self.map.camera = MIGRATE_CAMERA
+        self.show_mode()
+        self._share("")
+
+    def _turn_theme(self) -> None:
+        self.page.dark_theme = not self.page.dark_theme
+        self.map.theme = "dark" if self.page.dark_theme else "light"
+        self.relabel()
+
+    def _renew_card(self) -> None:
+        if self.shown is None:
+            self.show_mode()
+            return
+        layer, feature = self.shown
+        self.card.object = feature_html(feature, self.entries.get(layer, {"name": layer}), self.say)
+
+    def _flows(self) -> str:
+        if self.context.largest is None:
+            return hint_html(self.say("Click an arc to read how many people moved, and between which places."))
+        return flows_html(self.context.largest("migration.flows", "people", FLOWS_SHOWN), self.say)
+
+    def _share(self, selected: str | None = None) -> None:
+        """What the page's address carries beside the camera; the map writes it."""
+        on = ",".join(name for name, state in self.map.layers.items() if state.get("visible"))
+        chosen = self.map.share.get("sel", "") if selected is None else selected
+        said = {"on": on, "lang": self.say.language, "theme": self.theme, "mode": self.mode, "sel": chosen}
+        if said != self.map.share:
+            self.map.share = said
+
+    def _layer_title(self, layer: str) -> str:
+        return self.say.title(self.entries.get(layer, {}).get("title"), layer)
+
+
+def _switch(options: dict[str, str], value: str | None) -> pmui.RadioButtonGroup:
+    return pmui.RadioButtonGroup(options=options, value=value, size="small", variant="outlined", margin=(0, 8), sx=SWITCH_SX)
+
+
+def _session_query() -> dict[str, str]:
+    """The query of the page's own request; the last value of a name that is said twice."""
+    return {name: values[-1].decode("utf-8", "replace") for name, values in pn.state.session_args.items() if values}

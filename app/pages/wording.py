@@ -1,0 +1,35 @@
+"""The words that the page hands to its parts, by the names those parts use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.i18n import Words
+
+MODE_WORDS: Final = {"look": "Look", "live": "Live", "migrate": "Migrate"}
+
+
+def map_texts(say: Words) -> dict[str, str]:
+    """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill."""
+    return {
+        "loading": say("Opening the map of Rwanda…"),
+        "no_webgl": say("This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."),
+        "no_style": say("The map did not come. Check that the service runs, then reload the page."),
+        "map_controls": say("Map controls"),
+        "zoom_in": say("Zoom in"),
+        "zoom_out": say("Zoom out"),
+        "north": say("Face north"),
+        "tilt": say("Flat or tilted"),
+        "home": say("Kigali"),
+        "country": say("The whole country"),
+        "live_connecting": say("Connecting to the sensors…"),
+        "live_live": say("Live: {count} sensors"),
+        "live_lost": say("The sensors cannot be reached; trying again"),
+        "live_off": "",
+        "marks": say("◇ synthetic   ◈ schematic   ≈ modelled"),
+    }
+
+
+def list_texts(say: Words) -> dict[str, str]:
+    """The words of the list of layers."""
+    return {"opacity": say("Opacity"), "about_layer": say("About this layer")}

@@ -26,15 +26,6 @@ def contents(connection: Connection[Any], root: Cell) -> dict[Cell, Content]:
     return {Cell(*row[:3]): Content(*row[3:]) for row in rows}
 
 
-def whole(connection: Connection[Any]) -> Content | None:
-    """The union of all content, or None."""
-    row = connection.execute(
-        "select min(west), min(south), max(east), max(north), min(low), max(high), max(largest) from scenes.cell where scene = %s",
-        (SCENE,),
-    ).fetchone()
-    return Content(*row) if row and row[0] is not None else None
-
-
 def version(connection: Connection[Any], cell: Cell) -> str | None:
     """An ETag of the cell's content for this session, or None where it sees none."""
     rows = connection.execute(
@@ -47,7 +38,8 @@ def version(connection: Connection[Any], cell: Cell) -> str | None:
 def totals(connection: Connection[Any]) -> dict[str, int]:
     """Buildings, cells and problems that the session may see."""
     row = connection.execute(
-        "select coalesce(sum(count), 0), count(distinct cell), coalesce(sum(problems), 0) from scenes.cell where scene = %s", (SCENE,)
+        "select coalesce(sum(count), 0), count(distinct cell), coalesce(sum(problems), 0) from scenes.cell where scene = %s",
+        (SCENE,),
     ).fetchone()
     buildings, cells, problems = row or (0, 0, 0)
     return {"buildings": int(buildings), "cells": int(cells), "problems": int(problems)}
@@ -56,7 +48,8 @@ def totals(connection: Connection[Any]) -> dict[str, int]:
 def problems(connection: Connection[Any], *, after: int, limit: int) -> list[dict[str, Any]]:
     """Buildings that could not be meshed as they stand, by fid above ``after``: why, and what is drawn instead."""
     rows = connection.execute(
-        "select fid, id, reason from scenes.building where reason > 0 and fid > %s order by fid limit %s", (after, limit)
+        "select fid, id, reason from scenes.building where reason > 0 and fid > %s order by fid limit %s",
+        (after, limit),
     ).fetchall()
     return [{"fid": fid, "id": name, "reason": REASONS[code], "drawn": drawn(code)} for fid, name, code in rows]
 
@@ -65,4 +58,6 @@ def drawn(reason: int) -> str:
     """What stands on the map for a building with a problem."""
     if reason == NO_POLYGON:
         return "nothing"
-    return {HEIGHT: "3 m high", ROOF: "a flat roof", GROUND: "on the middle ground height of its cell"}.get(reason, "its box")
+    return {HEIGHT: "3 m high", ROOF: "a flat roof", GROUND: "on the middle ground height of its cell"}.get(
+        reason, "its box"
+    )

@@ -49,9 +49,12 @@ def build(connection: Connection[Any], layer: Layer, *, grid: Grid) -> Built:
     parts = [survey(batch, grid) for batch in _batches(connection, layer)]
     found = Survey.join(parts)
     keys = assign(found, grid)
-    connection.execute("delete from scenes.building where tenant = nullif(current_setting('twin.tenant', true), '')::int")
     connection.execute(
-        "delete from scenes.cell where scene = %s and tenant = nullif(current_setting('twin.tenant', true), '')::int", (SCENE,)
+        "delete from scenes.building where tenant = nullif(current_setting('twin.tenant', true), '')::int"
+    )
+    connection.execute(
+        "delete from scenes.cell where scene = %s and tenant = nullif(current_setting('twin.tenant', true), '')::int",
+        (SCENE,),
     )
     _store(connection, layer, found, keys)
     _write_cells(connection, found, keys)
@@ -100,9 +103,7 @@ _CODES = {"roofs": list(ROOFS), "uses": list(USES), "origins": list(ORIGINS)}
 
 
 def _rows(layer: Layer, condition: sql.Composable, *, limit: sql.Composable | None = None) -> sql.Composed:
-    return sql.SQL(_text("layer_rows")).format(
-        layer=identifier(layer), condition=condition, limit=limit or sql.SQL("")
-    )
+    return sql.SQL(_text("layer_rows")).format(layer=identifier(layer), condition=condition, limit=limit or sql.SQL(""))
 
 
 def _batches(connection: Connection[Any], layer: Layer, fids: list[int] | None = None) -> Iterator[Footprints]:
@@ -158,7 +159,11 @@ def _write_cells(connection: Connection[Any], found: Survey, keys: NDArray[np.in
         return
     group = np.stack([keys, found.tenant, found.classification], axis=1)
     first = np.flatnonzero(np.r_[True, (group[1:] != group[:-1]).any(axis=1)])
-    sums = (np.diff(np.r_[first, len(keys)]), np.add.reduceat(found.vertices, first), np.add.reduceat(found.reason > 0, first, dtype=int))
+    sums = (
+        np.diff(np.r_[first, len(keys)]),
+        np.add.reduceat(found.vertices, first),
+        np.add.reduceat(found.reason > 0, first, dtype=int),
+    )
     lows = np.minimum.reduceat(np.column_stack([found.bounds[:, :2], found.low]), first)
     highs = np.maximum.reduceat(np.column_stack([found.bounds[:, 2:], found.high, found.size]), first)
     with connection.cursor().copy(
@@ -169,15 +174,29 @@ def _write_cells(connection: Connection[Any], found: Survey, keys: NDArray[np.in
             totals = [int(column[i]) for column in sums]
             (west, south, low), (east, north, high, largest) = lows[i].tolist(), highs[i].tolist()
             copy.write_row(
-                (SCENE, key, tenant, CLASSIFICATIONS[code], *cell_of(key), *totals, west, south, east, north, low, high, largest)
+                (
+                    SCENE,
+                    key,
+                    tenant,
+                    CLASSIFICATIONS[code],
+                    *cell_of(key),
+                    *totals,
+                    west,
+                    south,
+                    east,
+                    north,
+                    low,
+                    high,
+                    largest,
+                )
             )
 
 
-def _settled(
-    connection: Connection[Any], found: Survey, grid: Grid, old: dict[int, int]
-) -> NDArray[np.int64]:
+def _settled(connection: Connection[Any], found: Survey, grid: Grid, old: dict[int, int]) -> NDArray[np.int64]:
     """Cells of changed buildings: the one they had while their middle is still in it and it has room, else ``settle``."""
-    rows = connection.execute("select cell, sum(vertices) from scenes.cell where scene = %s group by cell", (SCENE,)).fetchall()
+    rows = connection.execute(
+        "select cell, sum(vertices) from scenes.cell where scene = %s group by cell", (SCENE,)
+    ).fetchall()
     cells = {int(key): int(total) for key, total in rows}
     keys = np.full(len(found), NOWHERE, np.int64)
     moving = []

@@ -51,9 +51,7 @@ def glb(
         "material": 0,
         "mode": TRIANGLES,
         "extensions": {
-            "EXT_mesh_features": {
-                "featureIds": [{"featureCount": len(footprints), "attribute": 0, "propertyTable": 0}]
-            }
+            "EXT_mesh_features": {"featureIds": [{"featureCount": len(footprints), "attribute": 0, "propertyTable": 0}]}
         },
     }
     place = np.diag([step, step, step, 1.0])

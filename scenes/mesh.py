@@ -98,7 +98,9 @@ def _caps(outlines: Outlines, chosen: NDArray[np.bool_], level: Floats) -> list[
             continue
         counts = outlines.triangle_counts[cut[polygon]]
         triangles = outlines.triangles[ranges(first[cut[polygon]], counts)]
-        made.append(Faces(positions, corners[polygon], owner, _upward(positions, corners[polygon], triangles, counts), counts))
+        made.append(
+            Faces(positions, corners[polygon], owner, _upward(positions, corners[polygon], triangles, counts), counts)
+        )
     return made
 
 

@@ -5,6 +5,7 @@ What cannot be meshed as it stands becomes its box, and says why (``REASONS``); 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -225,8 +226,8 @@ def _triangulated(
         first, last = made.polygons[polygon], made.polygons[polygon + 1]
         ends = made.rings[first : last + 1]
         corners = np.ascontiguousarray(made.coords[ends[0] : ends[-1]])
-        index = mapbox_earcut.triangulate_float64(corners, (ends[1:] - ends[0]).astype(np.uint32)).astype(np.int64)
-        if _fills(corners, ends - ends[0], index):
+        index = _cut(corners, ends - ends[0])
+        if index is not None:
             pieces[int(polygon)] = index.reshape(-1, 3)
         else:
             spoilt[made.owner[polygon]] = True
@@ -249,6 +250,23 @@ def _convex(made: _Rings) -> NDArray[np.bool_]:
     after = np.roll(edge, -1, axis=1)
     convex[four] = (edge[..., 0] * after[..., 1] - edge[..., 1] * after[..., 0] > 0).all(axis=1)
     return convex
+
+
+def _cut(corners: Floats, rings: Ints) -> Ints | None:
+    """Triangles as flat corner numbers, or None where rings cross. Holes that touch the shell are first drawn in by 2 mm."""
+    for attempt in (corners, _drawn_in(corners, rings)) if len(rings) > 2 else (corners,):
+        index = mapbox_earcut.triangulate_float64(attempt, rings[1:].astype(np.uint32)).astype(np.int64)
+        if _fills(corners, rings, index):
+            return index
+    return None
+
+
+def _drawn_in(corners: Floats, rings: Ints) -> Floats:
+    out = corners.copy()
+    for first, last in itertools.pairwise(rings[1:]):
+        inward = corners[first:last].mean(axis=0) - corners[first:last]
+        out[first:last] += inward * (0.002 / np.maximum(np.hypot(*inward.T), 0.002))[:, None]
+    return out
 
 
 def _fills(corners: Floats, rings: Ints, index: Ints) -> bool:

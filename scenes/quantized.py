@@ -49,7 +49,12 @@ def encode(mesh: GroundMesh) -> bytes:
     parts.append(b"\0" * (-sum(map(len, parts)) % (4 if wide else 2)))
     word = "<u4" if wide else "<u2"
     parts += [struct.pack("<I", len(mesh.triangles)), _high_water(mesh.triangles).astype(word).tobytes()]
-    for values, edge, along in ((mesh.u, 0, mesh.v), (mesh.v, 0, mesh.u), (mesh.u, STEPS, mesh.v), (mesh.v, STEPS, mesh.u)):
+    for values, edge, along in (
+        (mesh.u, 0, mesh.v),
+        (mesh.v, 0, mesh.u),
+        (mesh.u, STEPS, mesh.v),
+        (mesh.v, STEPS, mesh.u),
+    ):
         index = np.flatnonzero(values == edge)
         index = index[np.argsort(along[index])]
         parts += [struct.pack("<I", len(index)), index.astype(word).tobytes()]
@@ -66,7 +71,12 @@ def _by_first_use(mesh: GroundMesh) -> GroundMesh:
     rank[order] = np.arange(len(named))
     take = named[order]
     return GroundMesh(
-        mesh.u[take], mesh.v[take], mesh.heights[take], mesh.ecef[take], mesh.normals[take], rank[inverse].reshape(-1, 3)
+        mesh.u[take],
+        mesh.v[take],
+        mesh.heights[take],
+        mesh.ecef[take],
+        mesh.normals[take],
+        rank[inverse].reshape(-1, 3),
     )
 
 

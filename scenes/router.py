@@ -50,7 +50,9 @@ def router(*, grid: Grid, separation: Separation, ground: Ground | None = None) 
 def _add_terrain(made: APIRouter, ground: Ground | None) -> None:
     def known() -> Ground:
         if ground is None:
-            raise NotFound("no elevation model is loaded", remedy="load one: twin load, with TWIN_DATA naming the national files")
+            raise NotFound(
+                "no elevation model is loaded", remedy="load one: twin load, with TWIN_DATA naming the national files"
+            )
         return ground
 
     @made.get("/terrain/layer.json", summary="What terrain tiles there are")
@@ -72,10 +74,23 @@ def _add_catalogue(made: APIRouter, ground: Ground | None) -> None:
         with database.session(actor, pool="tiles") as session:
             counted = catalogue.totals(session.connection)
         listed: list[dict[str, Any]] = [
-            {"name": SCENE, "kind": "3d-tiles", "href": f"scenes/{SCENE}/tileset.json", "layer": "infrastructure.buildings", **counted}
+            {
+                "name": SCENE,
+                "kind": "3d-tiles",
+                "href": f"scenes/{SCENE}/tileset.json",
+                "layer": "infrastructure.buildings",
+                **counted,
+            }
         ]
         if ground is not None:
-            listed.append({"name": "terrain", "kind": "quantized-mesh", "href": "scenes/terrain/layer.json", "layer": "land.terrain"})
+            listed.append(
+                {
+                    "name": "terrain",
+                    "kind": "quantized-mesh",
+                    "href": "scenes/terrain/layer.json",
+                    "layer": "land.terrain",
+                }
+            )
         return _json(request, {"scenes": listed})
 
     @made.get("/{scene}/problems", summary="Buildings that could not be meshed as they stand, and why")
@@ -88,7 +103,10 @@ def _add_catalogue(made: APIRouter, ground: Ground | None) -> None:
             counted = catalogue.totals(session.connection)
             listed = catalogue.problems(session.connection, after=after, limit=limit)
         more = listed[-1]["fid"] if len(listed) == limit else None
-        return _json(request, {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more})
+        return _json(
+            request,
+            {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more},
+        )
 
 
 def _add_tiles(made: APIRouter, grid: Grid, separation: Separation) -> None:
@@ -96,17 +114,21 @@ def _add_tiles(made: APIRouter, grid: Grid, separation: Separation) -> None:
     def tileset_json(request: Request, scene: str, actor: ActorHere, database: DatabaseHere) -> Response:
         _require(scene)
         with database.session(actor, pool="tiles") as session:
-            content = catalogue.whole(session.connection)
-        return _json(request, tileset(grid, content, separation=separation))
+            contents = catalogue.contents(session.connection, Cell(0, 0, 0))
+        return _json(request, tileset(grid, contents, separation=separation))
 
-    @made.get("/{scene}/subtrees/{level}/{x}/{y}.subtree", summary="Which tiles there are, and where", response_class=Response)
+    @made.get(
+        "/{scene}/subtrees/{level}/{x}/{y}.subtree", summary="Which tiles there are, and where", response_class=Response
+    )
     def subtrees(
         request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere
     ) -> Response:
         _require(scene)
         root = grid.require(level, x, y)
         if level % SUBTREE_LEVELS:
-            raise NotFound(f"no subtree begins at level {level}", remedy=f"subtrees begin at multiples of {SUBTREE_LEVELS}")
+            raise NotFound(
+                f"no subtree begins at level {level}", remedy=f"subtrees begin at multiples of {SUBTREE_LEVELS}"
+            )
         with database.session(actor, pool="tiles") as session:
             contents = catalogue.contents(session.connection, root)
         body = subtree(root, contents, separation=separation)

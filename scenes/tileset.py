@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ SUBTREE_LEVELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What lies in a cell: degrees, orthometric metres, the largest building's size in metres."""
+    """What lies in a cell: degrees, metres from low to high (orthometric until ``lifted``), the largest building's size."""
 
     west: float
     south: float
@@ -42,22 +42,35 @@ class Content:
             max(self.largest, other.largest),
         )  # fmt: skip
 
-    def region(self, separation: Separation) -> list[float]:
-        """A bounding region: radians and ellipsoidal metres; the geoid taken at the corners, a metre to spare."""
-        lift = separation(np.array([self.west, self.east, self.west, self.east]), np.array([self.south, self.south, self.north, self.north]))
+    def region(self) -> list[float]:
+        """A bounding region: radians and metres, a metre to spare."""
         radians = [float(np.radians(v)) for v in (self.west, self.south, self.east, self.north)]
-        return [*radians, self.low + float(lift.min()) - 1.0, self.high + float(lift.max()) + 1.0]
+        return [*radians, self.low - 1.0, self.high + 1.0]
 
 
-def tileset(grid: Grid, whole: Content | None, *, separation: Separation, origins: Iterable[str] = ()) -> Json:
-    """``tileset.json`` of the buildings. ``whole``: the union of all content; None for a scene without a building."""
-    heights = whole.region(separation)[4:] if whole else [0.0, 1.0]
+def lifted(contents: Mapping[Cell, Content], separation: Separation) -> dict[Cell, Content]:
+    """``contents`` with ellipsoidal heights; the geoid is taken at the corners of each content's own bounds."""
+    if not contents:
+        return {}
+    boxes = np.array([(c.west, c.south, c.east, c.north) for c in contents.values()])
+    lon, lat = boxes[:, (0, 2, 0, 2)], boxes[:, (1, 1, 3, 3)]
+    lift = separation(lon.ravel(), lat.ravel()).reshape(-1, 4)
+    ends = zip(contents.items(), lift.min(axis=1).tolist(), lift.max(axis=1).tolist(), strict=True)
+    return {cell: replace(one, low=one.low + least, high=one.high + most) for (cell, one), least, most in ends}
+
+
+def tileset(grid: Grid, contents: Mapping[Cell, Content], *, separation: Separation) -> Json:
+    """``tileset.json`` of the buildings. ``contents``: what lies in every cell, heights orthometric."""
+    every = list(lifted(contents, separation).values())
+    heights = [min(one.low for one in every) - 1.0, max(one.high for one in every) + 1.0] if every else [0.0, 1.0]
     span = np.radians([grid.west, grid.south, grid.west + grid.span, grid.south + grid.span])
     return {
-        "asset": {"version": "1.1", "extras": {"heights": "ellipsoidal metres: EGM96 heights and the geoid separation"}},
+        "asset": {
+            "version": "1.1",
+            "extras": {"heights": "ellipsoidal metres: EGM96 heights and the geoid separation"},
+        },
         "schema": SCHEMA,
         "geometricError": grid.geometric_error * 2,
-        "extras": {"origins": sorted(origins)},
         "root": {
             "boundingVolume": {"region": [*map(float, span), *heights]},
             "transform": [float(v) for v in grid.frame.transform().T.ravel()],
@@ -95,15 +108,18 @@ SCHEMA: Json = {
 def subtree(root: Cell, contents: Mapping[Cell, Content], *, separation: Separation) -> bytes | None:
     """The binary subtree under ``root``, or None where nothing lies at or below it; the root's own has its root tile always.
 
-    ``contents``: all cells with content at or below ``root``; others are left aside.
+    ``contents``: all cells with content at or below ``root``, heights orthometric; others are left aside.
     """
     below = {cell: content for cell, content in contents.items() if _under(cell, root)}
     if not below:
         return _empty() if root.level == 0 else None
-    whole, rest = _gathered(below, root)
+    whole, rest = _gathered(lifted(below, separation), root)
     tiles, inside, children = _bits(root, whole, below)
-    ordered = [tile for _, tile in sorted((_bit(tile, root), tile) for tile in whole if tile.level < root.level + SUBTREE_LEVELS)]
-    bounds = np.array([whole[tile].region(separation) for tile in ordered])
+    ordered = [
+        tile
+        for _, tile in sorted((_bit(tile, root), tile) for tile in whole if tile.level < root.level + SUBTREE_LEVELS)
+    ]
+    bounds = np.array([whole[tile].region() for tile in ordered])
     errors = np.array([rest.get(tile, 0.0) for tile in ordered])
     return _file(tiles, inside, children, bounds, errors)
 

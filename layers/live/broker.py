@@ -89,6 +89,7 @@ class Broker:
         self.folder = folder.resolve()
         self.url = url
         self._wanted_port = port
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def is_private(self) -> bool:
@@ -129,7 +130,7 @@ class Broker:
             self._write()
             log_start = self._log_size()
             # A session of its own: an interrupted terminal does not take the broker's queue with it.
-            process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 [program, "-c", str(self.folder / "mosquitto.conf")],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
@@ -153,17 +154,20 @@ class Broker:
     def _end(self) -> None:
         pid = self._pid()
         if pid is None:
+            self._reaped()
             return
         for sign, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-                if self._pid() is None:
+                if self._pid() is None and self._reaped():
                     return
                 time.sleep(0.02)
+
+    def _reaped(self) -> bool:
+        """Whether nothing is left of the process that this object started."""
+        return self._process is None or self._process.poll() is not None
 
     def _pid(self) -> int | None:
         """The living mosquitto that was started with this folder's configuration, by its pid file; None where there is none."""

@@ -68,6 +68,7 @@ class Consumer:
         self._queue: queue.Queue[_Delivery] = queue.Queue(_QUEUE)
         self._stop = threading.Event()
         self._connection = 0
+        self._subscribed = 0
         self._retry_at = 0.0
         self._client = self._made_client(address)
 
@@ -75,6 +76,11 @@ class Consumer:
     def spooled(self) -> int:
         """Messages that wait on disk."""
         return len(self._spool)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has taken the subscription of the present connection."""
+        return self._client.is_connected() and self._subscribed == self._connection > 0
 
     def stop(self) -> None:
         """Ask `run` to end after the batch in hand. From any thread or a signal handler."""
@@ -108,6 +114,7 @@ class Consumer:
         if address.tls:
             client.tls_set_context(ssl.create_default_context())
         client.on_connect = self._connected
+        client.on_subscribe = self._heard
         client.on_message = self._received
         client.reconnect_delay_set(min_delay=1, max_delay=5)
         client.connect_async(address.host, address.port, keepalive=30)
@@ -121,10 +128,14 @@ class Consumer:
         self._connection += 1
         client.subscribe(f"$share/{self.options.group}/{TOPICS}" if self.options.group else TOPICS, qos=1)
 
+    def _heard(self, _client: mqtt.Client, _data: Any, _mid: int, _reasons: Any, _properties: Any) -> None:
+        """`Any` as above."""
+        self._subscribed = self._connection
+
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """`Any` as above. Blocks where the queue is full: the broker then waits too."""
         delivery = _Delivery(
-            Message(message.topic, message.payload, datetime.now(UTC)), message.mid, message.qos, self._connection
+            Message(message.topic, bytes(message.payload), datetime.now(UTC)), message.mid, message.qos, self._connection
         )
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):
@@ -154,7 +165,7 @@ class Consumer:
             try:
                 self._spool.append(messages)
             except Unavailable as full:
-                log.error("%s; the broker holds what comes", full.message)
+                log.warning("%s; the broker holds what comes", full.message)
                 self._stop.wait(_RETRY_S)
             else:
                 return True

@@ -1,0 +1,51 @@
+"""The processes of telemetry, as the command line starts them: each runs until SIGTERM or SIGINT and ends cleanly."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+
+from layers.live.broker import Broker
+from layers.live.consumer import Consumer, ConsumerOptions
+from layers.live.simulator import Faults, Simulator
+from layers.live.stations import lay_out, register
+from layers.spec import Layer
+from twin.db import Database
+from twin.settings import Settings
+
+log = logging.getLogger("layers.live")
+
+
+def broker_of(settings: Settings) -> Broker:
+    """The installation's broker: the private one under the state folder, or the one TWIN_MQTT_URL names."""
+    return Broker(settings.data.state / "broker", url=settings.live.mqtt_url)
+
+
+def consume(settings: Settings, database: Database, *, name: str = "twin-consumer", group: str | None = None) -> None:
+    """Run one consumer. Several share the stream by one `group` and names of their own."""
+    options = ConsumerOptions(name=name, group=group, spool_mb=settings.live.spool_mb)
+    consumer = Consumer(database, broker_of(settings).address("consumer"), settings.data.state / "spool", options)
+    _on_end(consumer.stop)
+    consumer.run()
+    log.info("%s kept %d observations, refused %d messages", name, consumer.kept.new, consumer.kept.refused)
+
+
+def simulate(
+    settings: Settings, database: Database, layer: Layer, *, rate: float | None = None, faults: Faults | None = None
+) -> None:
+    """Register the simulated sensors in `layer` (iot.sensors) and publish for them; `rate` of the settings unless told."""
+    data = settings.data
+    stations = lay_out(database, data=data.data, seed=data.seed)
+    register(database, layer, stations, data.demo, data.region)
+    simulator = Simulator(
+        broker_of(settings).address("device"), stations, rate=settings.live.rate if rate is None else rate,
+        seed=data.seed, faults=faults, data=data.data,
+    )  # fmt: skip
+    _on_end(simulator.stop)
+    simulator.run()
+
+
+def _on_end(stop: Callable[[], None]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop())

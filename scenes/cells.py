@@ -166,30 +166,29 @@ def _write_cells(connection: Connection[Any], found: Survey, keys: NDArray[np.in
     )
     lows = np.minimum.reduceat(np.column_stack([found.bounds[:, :2], found.low]), first)
     highs = np.maximum.reduceat(np.column_stack([found.bounds[:, 2:], found.high, found.size]), first)
-    with connection.cursor().copy(
-        "copy scenes.cell (scene, cell, tenant, classification, level, x, y, count, vertices, problems,"
-        " west, south, east, north, low, high, largest) from stdin"
-    ) as copy:
-        for i, (key, tenant, code) in enumerate(group[first].tolist()):
-            totals = [int(column[i]) for column in sums]
-            (west, south, low), (east, north, high, largest) = lows[i].tolist(), highs[i].tolist()
-            copy.write_row(
-                (
-                    SCENE,
-                    key,
-                    tenant,
-                    CLASSIFICATIONS[code],
-                    *cell_of(key),
-                    *totals,
-                    west,
-                    south,
-                    east,
-                    north,
-                    low,
-                    high,
-                    largest,
-                )
+    made = []
+    for i, (key, tenant, code) in enumerate(group[first].tolist()):
+        totals = [int(column[i]) for column in sums]
+        (west, south, low), (east, north, high, largest) = lows[i].tolist(), highs[i].tolist()
+        made.append(
+            (
+                SCENE,
+                key,
+                tenant,
+                CLASSIFICATIONS[code],
+                *cell_of(key),
+                *totals,
+                west,
+                south,
+                east,
+                north,
+                low,
+                high,
+                largest,
             )
+        )
+    # COPY into a table with row-level security is refused by PostgreSQL.
+    connection.cursor().executemany(_text("store_cell"), made)
 
 
 def _settled(connection: Connection[Any], found: Survey, grid: Grid, old: dict[int, int]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
--- returns the fids of buildings in {layer} that touch a box and are not in scenes.building as they are now
+-- returns the fids of the layer's buildings that touch a box and are not in scenes.building as they are now
 select distinct l.fid
   from unnest(%(west)s::float8[], %(south)s::float8[], %(east)s::float8[], %(north)s::float8[]) as b(west, south, east, north)
   join {layer} l on l.geom && st_makeenvelope(b.west, b.south, b.east, b.north, 4326)

@@ -1,5 +1,5 @@
 -- returns one row: facts (records of scenes.footprints.FACTS), shapes (WKB one after another), ids (UTF-8 one after another)
--- of {rows}, a query that names the columns below in its own order.
+-- of a query that names the columns below, in its own order
 select string_agg(
            int4send(fid) || int4send(tenant) || float4send(height_m) || float4send(height_se_m) || float4send(roof_height_m)
            || float4send(ground_m) || float4send(ground_max_m) || int2send(roof) || int2send(storeys) || int2send(use)

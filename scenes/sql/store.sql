@@ -1,4 +1,4 @@
--- puts the buildings of {rows} (layer_rows.sql) into scenes.building with the cell that placed_building gives them
+-- puts the buildings of layer_rows.sql into scenes.building with the cell that placed_building gives them
 insert into scenes.building
        (fid, tenant, classification, id, digest, cell, place, reason, roof, storeys, use, origin,
         height_m, height_se_m, roof_height_m, ground_m, ground_max_m, shape)

@@ -126,16 +126,27 @@ class Ground:
         `resolution_m`: how far apart the points are, so that coarse questions read coarse levels.
         """
         lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
-        found = self.surface.at(self.surface.heights, lon, lat)
-        for model in self.models:
-            column, row = model.pyramid.pixels(lon, lat)
-            weights = model.weights(column, row)
-            there = np.flatnonzero(weights > 0)
+        return self._laid(lon, lat, [model.pyramid.pixels(lon, lat) for model in self.models], resolution_m)
+
+    def heights_over(self, lon: Floats, lat: Floats, *, resolution_m: float = 0.0) -> Values:
+        """As `heights`, for a grid of meridians (m,) and parallels (n,): (n, m) float32."""
+        pixels = [model.pyramid.pixels_over(lon, lat) for model in self.models]
+        x, y = np.broadcast_to(lon, (len(lat), len(lon))).ravel(), np.repeat(lat, len(lon))
+        return self._laid(x, y, pixels, resolution_m).reshape(len(lat), len(lon))
+
+    def _laid(self, lon: Floats, lat: Floats, pixels: Sequence[tuple[Floats, Floats]], resolution_m: float) -> Values:
+        """Each model over those below it, from the highest that hides them everywhere."""
+        weights = [model.weights(*place) for model, place in zip(self.models, pixels, strict=True)]
+        whole = [number for number, weight in enumerate(weights) if np.all(weight == 1)]
+        first = whole[-1] if whole else 0
+        found = np.zeros(len(lon), np.float32) if whole else self.surface.at(self.surface.heights, lon, lat)
+        for model, weight, (column, row) in zip(self.models[first:], weights[first:], pixels[first:], strict=True):
+            there = np.flatnonzero(weight > 0)
             if not len(there):
                 continue
             values = model.pyramid.sample(column[there], row[there], level=model.pyramid.level(resolution_m))
-            weight = np.where(np.isfinite(values), weights[there], 0)
-            found[there] += weight * (np.where(np.isfinite(values), values, 0) - found[there])
+            held = np.isfinite(values)
+            found[there] += np.where(held, weight[there], 0) * (np.where(held, values, 0) - found[there])
         return found
 
     def estimated(self, lon: Floats, lat: Floats) -> Mask:

@@ -79,6 +79,22 @@ class Pyramid:
         place = low + (high - low) * v[:, None]
         return place[:, 0], place[:, 1]
 
+    def pixels_over(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
+        """As `pixels`, for a grid of meridians (m,) and parallels (n,): each (n * m,), row by row. Many times faster."""
+        u, v = (lon - self._origin[0]) / _LATTICE_DEG, (lat - self._origin[1]) / _LATTICE_DEG
+        i = np.clip(u.astype(np.intp), 0, self._nodes.shape[1] - 2)
+        j = np.clip(v.astype(np.intp), 0, self._nodes.shape[0] - 2)
+        u, v = u - i, (v - j)[:, None]
+        first, last = int(i.min()), int(i.max()) + 2
+        column, row = self._nodes[:, first:last, 0], self._nodes[:, first:last, 1]
+        i = i - first
+
+        def over(nodes: Floats) -> Floats:
+            along = nodes[j] + (nodes[j + 1] - nodes[j]) * v
+            return (along[:, i] + (along[:, i + 1] - along[:, i]) * u).ravel()
+
+        return over(column), over(row)
+
     def level(self, resolution_m: float) -> int:
         """The level whose pixels are at most as wide as `resolution_m`."""
         return int(min(max(math.log2(max(resolution_m, 1e-6) / self.pixel_m), 0), self.levels - 1))

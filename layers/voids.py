@@ -23,7 +23,9 @@ Mask = NDArray[np.bool_]
 STEP_DEG = 0.0027
 """Between the nodes of the surface, degrees: about 300 m."""
 _DEGREE_M = 111_320.0
-_ROUNDS = 60
+_RELAXATION = ((6.0, 6), (3.0, 10), (1.5, 16), (0.7, 24))
+"""Reach in nodes, and how often."""
+_FADE_NODES = 12.0
 _LAGS = (1, 2, 4, 8, 16, 32, 64)
 _LEAST_SE_M = 5.0
 
@@ -77,9 +79,9 @@ def fill(heights: Grid, water: Mask, *, west: float, south: float, spots: Sequen
     level, lake = _lakes(heights, known, water)
     given = np.where(lake, level, heights)
     surface = _relaxed(_push_pull(given), known | lake)
+    distance = ndimage.distance_transform_edt(~(known | lake))
     for spot in spots:
-        surface = _cone(surface, known | lake, spot, west, south)
-    distance, _ = ndimage.distance_transform_edt(~(known | lake), return_indices=True)
+        surface = _cone(surface, distance, spot, west, south)
     lags, errors = _variogram(heights)
     error = np.interp(distance, lags, errors).astype(np.float32)
     return Surface(west, south, surface.astype(np.float32), known, lake, np.where(known, 0, np.where(lake, _LEAST_SE_M, error)).astype(np.float32))
@@ -122,21 +124,22 @@ def _push_pull(given: Grid) -> Grid:
 
 def _relaxed(surface: Grid, fixed: Mask) -> Grid:
     """The free nodes drawn towards the mean of their neighbours, over a wide and then narrower reach."""
-    for sigma in (6.0, 3.0, 1.5):
-        for _ in range(_ROUNDS // 12):
-            surface = np.where(fixed, surface, ndimage.gaussian_filter(surface, sigma, mode="nearest")).astype(np.float32)
+    for sigma, rounds in _RELAXATION:
+        for _ in range(rounds):
+            surface = np.where(fixed, surface, ndimage.gaussian_filter(surface, sigma, mode="nearest", truncate=3.0)).astype(np.float32)
     return surface
 
 
-def _cone(surface: Grid, fixed: Mask, spot: Spot, west: float, south: float) -> Grid:
+def _cone(surface: Grid, distance: Floats, spot: Spot, west: float, south: float) -> Grid:
+    """The surface with a peak on it, which dies away towards known ground."""
     rows, columns = surface.shape
     i, j = round((spot.lat - south) / STEP_DEG), round((spot.lon - west) / STEP_DEG)
-    if not (0 <= i < rows and 0 <= j < columns) or fixed[i, j] or spot.height_m <= surface[i, j]:
+    if not (0 <= i < rows and 0 <= j < columns) or distance[i, j] == 0 or spot.height_m <= surface[i, j]:
         return surface
     y, x = np.ogrid[:rows, :columns]
     away_km = np.hypot(y - i, x - j) * STEP_DEG * _DEGREE_M / 1000
-    cone = surface[i, j] + (spot.height_m - surface[i, j]) * np.clip(1 - away_km / spot.foot_km, 0, 1) ** 1.5
-    return np.where(fixed, surface, np.maximum(surface, cone)).astype(np.float32)
+    rise = (spot.height_m - surface[i, j]) * np.clip(1 - away_km / spot.foot_km, 0, 1) ** 1.5
+    return (surface + rise * np.clip(distance / _FADE_NODES, 0, 1)).astype(np.float32)
 
 
 def _variogram(heights: Grid) -> tuple[list[float], list[float]]:

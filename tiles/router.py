@@ -1,0 +1,131 @@
+"""Routes of tiles, their descriptions, styles and fonts. What is cached is answered in front of these, by `tiles.hot`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from tiles import style as styles
+from tiles.cache import AccessScope, Entry
+from tiles.hot import alias, answer
+from tiles.pictures import LAYER_OF, RasterTiles
+from tiles.service import VectorTiles, Wish
+from twin.access import Actor
+from twin.errors import BadInput, NotFound
+from twin.grid import Tile, checked
+from twin.http import ActorHere
+
+Catalogue = Callable[[Actor], Awaitable[Iterable[Mapping[str, Any]]]]
+"""Gives the entries of `/layers` that an actor may see."""
+_FONT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.woff2")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_RASTERS = "terrain|hillshade|landcover"
+Language = Literal["cql2-text", "cql2-json"]
+
+
+class TileResponse(Response):
+    """An entry of the cache, sent as it lies there."""
+
+    def __init__(self, entry: Entry, *, stale: bool) -> None:
+        super().__init__()
+        self.entry = entry
+        self.stale = stale
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(self.entry, scope, send, stale=self.stale)
+
+
+def tile_named(z: str, x: str, y: str) -> Tile:
+    """The tile of a path's words. Raises BadInput for what is no number and NotFound for what is out of the matrix."""
+    for word in (z, x, y):
+        if not _NUMBER.fullmatch(word.removeprefix("-")):
+            raise BadInput(f"{word[:40]!r} is not a tile number", remedy="write /{z}/{x}/{y} in whole numbers")
+    return checked(int(z), int(x), int(y))
+
+
+def router(*, vectors: VectorTiles, rasters: RasterTiles, catalogue: Catalogue, fonts: Path) -> APIRouter:
+    """The routes. `catalogue` feeds the styles; `fonts` is the folder of the map's woff2 files."""
+    made = APIRouter(tags=["tiles"])
+    _add_rasters(made, rasters, vectors)
+    _add_vectors(made, vectors)
+    _add_looks(made, catalogue, fonts)
+    return made
+
+
+def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
+    @made.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile of one or several layers", response_class=Response)
+    async def vector_tile(
+        request: Request,
+        actor: ActorHere,
+        layers: str,
+        z: str,
+        x: str,
+        y: str,
+        filter: str | None = Query(None, description="CQL2 over the layers' fields"),  # noqa: A002  # the name of OGC API Features
+        filter_lang: Language | None = Query(None, alias="filter-lang"),
+        datetime: str | None = Query(None, description="an RFC 3339 instant, or start/end"),
+        scenario: int | None = Query(None, ge=1, lt=2**63),
+    ) -> Response:
+        tile = tile_named(z, x, y)
+        chosen = vectors.layers(layers, actor)
+        entry = await vectors.answer(chosen, tile, actor=actor, wish=Wish(filter, filter_lang, datetime, scenario))
+        if scenario is None:  # a branch may come to touch a tile that it shares with the base
+            vectors.cache.call(alias(AccessScope.of(actor), request.scope), entry)
+        return TileResponse(entry, stale=vectors.away)
+
+    @made.get("/tiles/{layers}.json", summary="TileJSON 3.0 of one or several layers")
+    async def tilejson(request: Request, actor: ActorHere, layers: str) -> Response:
+        chosen = vectors.layers(layers, actor)
+        names = ",".join(layer.name for layer in chosen)
+        query = f"?{request.url.query}" if request.url.query else ""
+        address = f"{str(request.base_url).rstrip('/')}/tiles/{names}/{{z}}/{{x}}/{{y}}.mvt{query}"
+        return _json(await vectors.tilejson(chosen, actor=actor, address=address))
+
+
+def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) -> None:
+    @made.get("/tiles/{name}/{z}/{x}/{y}.png", summary="One tile of terrain, hillshade or land cover", response_class=Response)
+    async def raster_tile(request: Request, actor: ActorHere, name: str, z: str, x: str, y: str) -> Response:
+        kind = rasters.kind(name, actor)
+        entry = await rasters.answer(kind, tile_named(z, x, y), actor=actor)
+        rasters.cache.call(alias(AccessScope.of(actor), request.scope), entry)
+        return TileResponse(entry, stale=False)
+
+    async def raster_json(request: Request, actor: ActorHere) -> Response:
+        kind = rasters.kind(request.url.path.rpartition("/")[2].removesuffix(".json"), actor)
+        described = await vectors.tilejson((rasters.registry.layers[LAYER_OF[kind]],), actor=actor, address="")
+        address = f"{str(request.base_url).rstrip('/')}/tiles/{kind}/{{z}}/{{x}}/{{y}}.png"
+        document = await asyncio.to_thread(rasters.tilejson, kind, address=address, attribution=described["attribution"])
+        return _json(document | {"generation": described["generation"]})
+
+    for name in _RASTERS.split("|"):
+        made.add_api_route(f"/tiles/{name}.json", raster_json, methods=["GET"], summary=f"TileJSON 3.0 of {name}", name=f"{name}_json")
+
+
+def _add_looks(made: APIRouter, catalogue: Catalogue, fonts: Path) -> None:
+    @made.get("/styles/{name}.json", summary="A MapLibre style of every layer the asker may see")
+    async def style(
+        request: Request, actor: ActorHere, name: str, language: Literal["rw", "en", "fr"] = "en", absolute: bool = False
+    ) -> Response:
+        theme = next((one for one in styles.STYLES if one == name), None)
+        if theme is None:
+            raise NotFound(f"there is no style {name[:40]!r}", remedy=f"the styles are {', '.join(styles.STYLES)}")
+        base = str(request.base_url).rstrip("/") if absolute else ""
+        return _json(styles.style(await catalogue(actor), theme=theme, language=language, base=base))
+
+    @made.get("/fonts/{file}", summary="A font of the map", response_class=FileResponse)
+    async def font(file: str) -> Response:
+        path = fonts / file
+        if not _FONT.fullmatch(file) or not path.is_file():
+            raise NotFound(f"there is no font {file[:100]!r}", remedy="the style names the fonts; build the map with `make up`")
+        return FileResponse(path, media_type="font/woff2", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def _json(document: Mapping[str, Any]) -> Response:
+    return JSONResponse(dict(document), headers={"Cache-Control": "no-cache", "Vary": "Authorization, Cookie"})

@@ -14,6 +14,7 @@ from scenes.tileset import Content
 
 # Raised when the bytes of a tile change for the same buildings.
 FORMAT = 1
+TERRAIN = "land.terrain"
 
 
 def contents(connection: Connection[Any], root: Cell) -> dict[Cell, Content]:
@@ -43,6 +44,14 @@ def totals(connection: Connection[Any]) -> dict[str, int]:
     ).fetchone()
     buildings, cells, problems = row or (0, 0, 0)
     return {"buildings": int(buildings), "cells": int(cells), "problems": int(problems)}
+
+
+def ground_version(connection: Connection[Any]) -> str | None:
+    """What changes when the elevation models do; None without any."""
+    row = connection.execute(
+        "select string_agg(name || ' ' || generation, ',' order by name) from twin.raster where layer = %s", (TERRAIN,)
+    ).fetchone()
+    return hashlib.sha256(f"{FORMAT} {row[0]}".encode()).hexdigest()[:8] if row and row[0] else None
 
 
 def problems(connection: Connection[Any], *, after: int, limit: int) -> list[dict[str, Any]]:

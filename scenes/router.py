@@ -5,10 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from scenes import catalogue
 from scenes.cells import SCENE, read
@@ -29,69 +28,69 @@ SMALLEST_GZIP = 600
 GZIP_LEVEL = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The terrain to serve and the version of its elevation model: it becomes part of every ETag."""
+def _ground_version(actor: ActorHere, database: DatabaseHere) -> str:
+    with database.session(actor, pool="tiles") as session:
+        version = catalogue.ground_version(session.connection)
+    if version is None:
+        raise NotFound(
+            "no elevation model is loaded", remedy="load one: twin load, with TWIN_DATA naming the national files"
+        )
+    return version
 
-    terrain: Terrain
-    version: str
+
+GroundVersion = Annotated[str, Depends(_ground_version)]
 
 
-def router(*, grid: Grid, separation: Separation, ground: Ground | None = None) -> APIRouter:
-    """Routes under ``/scenes``. ``grid``: the one that ``scenes.cells.build`` used. Without ``ground`` no terrain is served."""
+def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter:
+    """Routes under ``/scenes``. ``grid``: the one that ``scenes.cells.build`` used. ``terrain`` is asked only once a raster is loaded."""
     made = APIRouter(prefix="/scenes", tags=["scenes"])
     # Terrain first: its paths must not be read as a scene called terrain.
-    _add_terrain(made, ground)
-    _add_catalogue(made, ground)
+    _add_terrain(made, terrain)
+    _add_catalogue(made)
     _add_tiles(made, grid, separation)
     return made
 
 
-def _add_terrain(made: APIRouter, ground: Ground | None) -> None:
-    def known() -> Ground:
-        if ground is None:
-            raise NotFound(
-                "no elevation model is loaded", remedy="load one: twin load, with TWIN_DATA naming the national files"
-            )
-        return ground
+def _add_terrain(made: APIRouter, terrain: Terrain) -> None:
+    def layer_json(request: Request, version: GroundVersion) -> Response:
+        return _json(request, terrain.layer_json(version=version), shared=True)
 
-    @made.get("/terrain/layer.json", summary="What terrain tiles there are")
-    def layer_json(request: Request) -> Response:
-        return _json(request, known().terrain.layer_json(version=known().version), shared=True)
-
-    @made.get("/terrain/{z}/{x}/{y}.terrain", summary="A quantized-mesh tile of the ground", response_class=Response)
-    def terrain_tile(request: Request, z: int, x: int, y: int) -> Response:
-        named = known()
-        tag = _tag(f"terrain {catalogue.FORMAT} {named.version} {z} {x} {y}".encode())
-        if named.terrain.has(z, x, y) and _same(request, tag):
+    def terrain_tile(request: Request, z: int, x: int, y: int, version: GroundVersion) -> Response:
+        tag = _tag(f"terrain {catalogue.FORMAT} {version} {z} {x} {y}".encode())
+        if terrain.has(z, x, y) and _same(request, tag):
             return _unchanged(tag, shared=True)
-        return _answer(request, named.terrain.tile(z, x, y), QUANTIZED_MESH, tag, shared=True)
+        return _answer(request, terrain.tile(z, x, y), QUANTIZED_MESH, tag, shared=True)
+
+    made.add_api_route(
+        "/terrain/layer.json", layer_json, summary="What terrain tiles there are", response_class=Response
+    )
+    made.add_api_route(
+        "/terrain/{z}/{x}/{y}.terrain",
+        terrain_tile,
+        summary="A quantized-mesh tile of the ground",
+        response_class=Response,
+    )
 
 
-def _add_catalogue(made: APIRouter, ground: Ground | None) -> None:
+def _add_catalogue(made: APIRouter) -> None:
     @made.get("", summary="The scenes there are")
     def scenes(request: Request, actor: ActorHere, database: DatabaseHere) -> Response:
         with database.session(actor, pool="tiles") as session:
             counted = catalogue.totals(session.connection)
-        listed: list[dict[str, Any]] = [
-            {
-                "name": SCENE,
-                "kind": "3d-tiles",
-                "href": f"scenes/{SCENE}/tileset.json",
-                "layer": "infrastructure.buildings",
-                **counted,
-            }
-        ]
-        if ground is not None:
-            listed.append(
-                {
-                    "name": "terrain",
-                    "kind": "quantized-mesh",
-                    "href": "scenes/terrain/layer.json",
-                    "layer": "land.terrain",
-                }
-            )
-        return _json(request, {"scenes": listed})
+            version = catalogue.ground_version(session.connection)
+        buildings = {
+            "name": SCENE,
+            "kind": "3d-tiles",
+            "href": f"scenes/{SCENE}/tileset.json",
+            "layer": "infrastructure.buildings",
+        }
+        terrain = {
+            "name": "terrain",
+            "kind": "quantized-mesh",
+            "href": "scenes/terrain/layer.json",
+            "layer": catalogue.TERRAIN,
+        }
+        return _json(request, {"scenes": [{**buildings, **counted}, *([terrain] if version else [])]})
 
     @made.get("/{scene}/problems", summary="Buildings that could not be meshed as they stand, and why")
     def problems(
@@ -103,10 +102,8 @@ def _add_catalogue(made: APIRouter, ground: Ground | None) -> None:
             counted = catalogue.totals(session.connection)
             listed = catalogue.problems(session.connection, after=after, limit=limit)
         more = listed[-1]["fid"] if len(listed) == limit else None
-        return _json(
-            request,
-            {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more},
-        )
+        body = {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more}
+        return _json(request, body)
 
 
 def _add_tiles(made: APIRouter, grid: Grid, separation: Separation) -> None:

@@ -6,9 +6,8 @@ ground. Tiles join without cracks: an edge has all its vertices, sampled at the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,16 @@ from twin.errors import NotFound
 from twin.grid import BBox
 
 Floats = NDArray[np.float64]
-Heights = Callable[[Floats, Floats], NDArray[Any]]
-"""Orthometric (EGM96) metres of degrees, (n,); NaN where the elevation model has none. Any float type."""
+
+
+class Heights(Protocol):
+    """Orthometric (EGM96) metres, (n,) of any float type, at degrees (n,); NaN where the elevation model has none.
+
+    ``resolution_m``: how far apart the points are. The same for a whole level, so that neighbours agree.
+    """
+
+    def __call__(self, lon: Floats, lat: Floats, *, resolution_m: float) -> NDArray[Any]: ...
+
 
 CELLS = 64
 # What Cesium assumes of level 0 with 65 vertices a side: a quarter of a vertex spacing at the equator.
@@ -100,7 +107,8 @@ class Terrain:
         size = 180.0 / (2**z * CELLS)
         lon = -180.0 + (x * CELLS + steps) * size
         lat = np.clip(-90.0 + (y * CELLS + steps) * size, -90.0, 90.0)
-        around = self._ground(np.tile(lon, CELLS + 3), np.repeat(lat, CELLS + 3)).reshape(CELLS + 3, CELLS + 3)
+        side = CELLS + 3
+        around = self._ground(np.tile(lon, side), np.repeat(lat, side), size * METRES_PER_DEGREE).reshape(side, side)
         inner = around[1:-1, 1:-1]
         found = rtin.errors(inner)
         triangles = rtin.triangles(found, CELLS, ERROR_SHARE * LEVEL_ZERO_ERROR_M / 2**z)
@@ -115,10 +123,10 @@ class Terrain:
             triangles,
         )
 
-    def _ground(self, lon: Floats, lat: Floats) -> Floats:
+    def _ground(self, lon: Floats, lat: Floats, resolution_m: float) -> Floats:
         """Ellipsoidal metres, whole HEIGHT_STEP_M."""
         turned = (lon + 180.0) % 360.0 - 180.0
-        orthometric = np.asarray(self.heights(turned, lat), np.float64)
+        orthometric = np.asarray(self.heights(turned, lat, resolution_m=resolution_m), np.float64)
         orthometric = np.where(np.isfinite(orthometric), orthometric, self.outside_m)
         ellipsoidal = orthometric + self.separation(turned, lat)
         return np.rint(ellipsoidal / HEIGHT_STEP_M) * HEIGHT_STEP_M

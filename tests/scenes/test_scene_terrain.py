@@ -18,7 +18,7 @@ from twin.crs import geoid_separation
 from twin.errors import NotFound
 
 
-def hills(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[Any]:
+def hills(lon: NDArray[np.float64], lat: NDArray[np.float64], *, resolution_m: float = 0.0) -> NDArray[Any]:
     """Whole metres like the national model, with a hole where it has none."""
     height = 1800 + 250 * np.sin(lon * 40) * np.cos(lat * 50) + 40 * np.sin(lon * 400) * np.sin(lat * 370)
     return np.where((lon < 29.2) & (lat < -2.4), np.nan, np.round(height)).astype(np.float32)

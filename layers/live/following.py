@@ -130,6 +130,11 @@ class Follower:
     _skipped: int = 0
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def waiting(self) -> int:
+        """Values that wait to be sent, the snapshot apart."""
+        return self._count if self._newest is None else len(self._newest)
+
     def restart(self, seq: int, state: Iterable[Update]) -> None:
         """Forget what waits; send the whole state first."""
         self._batches.clear()

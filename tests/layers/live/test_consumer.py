@@ -124,7 +124,7 @@ def test_messages_wait_on_disk_while_the_database_is_away_and_all_arrive(
 
     name = psycopg.conninfo.conninfo_to_dict(telemetry.conninfo)["dbname"]
 
-    def let_in(yes: bool) -> None:
+    def let_in(*, yes: bool) -> None:
         with psycopg.connect(cluster.conninfo_of("postgres"), autocommit=True) as connection:
             connection.execute(f"alter database {name} with allow_connections {yes}")
             if not yes:
@@ -140,11 +140,11 @@ def test_messages_wait_on_disk_while_the_database_is_away_and_all_arrive(
     with consuming(telemetry, broker, tmp_path) as consumer:
         publish(1)
         wait_for(lambda: consumer.kept.new == 200)
-        let_in(False)
+        let_in(yes=False)
         publish(1000)
         wait_for(lambda: consumer.spooled >= 200)
         publish(2000)
-        let_in(True)
+        let_in(yes=True)
         wait_for(lambda: observations(telemetry) == published, 30)
         assert consumer.spooled == 0
 

@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layers.live.messages import Datastream, Refused, read_message, read_schemas
@@ -94,6 +94,7 @@ def test_an_unknown_topic_is_not_found() -> None:
         read({"time": NOW.isoformat(), "value": 1}, "rwa/energy/grid/voltage/nobody")
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "n", "t", "v", "u", "vs", "time", "value"]), c)).map(lambda v: json.dumps(v).encode()))
 def test_any_payload_is_read_or_refused_and_never_fails_otherwise(payload: bytes) -> None:
     try:

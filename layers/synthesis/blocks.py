@@ -9,7 +9,7 @@ import shapely
 from scipy.spatial import cKDTree
 
 from layers.synthesis.country import Corridors, Country, Rules
-from layers.synthesis.frames import Frames, Ints, Shapes
+from layers.synthesis.frames import Floats, Frames, Ints, Shapes
 from layers.synthesis.noise import Keys, derive
 from layers.synthesis.pieces import Pieces, from_polygons
 
@@ -23,7 +23,7 @@ class Obstacles:
 
     lakes: shapely.STRtree
     lines: shapely.STRtree
-    half_width_m: np.ndarray[tuple[int], np.dtype[np.float64]]
+    half_width_m: Floats
     roads: cKDTree | None
     """Points along the roads, at most 30 m apart, in degrees."""
 
@@ -61,7 +61,7 @@ def short_runs(corridors: Corridors) -> Corridors:
     start = np.zeros(len(order), dtype=bool)
     start[np.cumsum(1 + joint)[joint] - 1] = True
     start[(np.cumsum(1 + joint) - (1 + joint))[place == 0]] = True
-    runs = shapely.linestrings(points[order], indices=np.cumsum(start) - 1)
+    runs = np.asarray(shapely.linestrings(points[order], indices=np.cumsum(start) - 1), dtype=object)
     origin = source[line[order][start]]
     return Corridors(runs, corridors.half_width_m[origin], corridors.road[origin])
 
@@ -125,15 +125,16 @@ def _barred(shapes: Shapes, frames: Frames, obstacles: Obstacles) -> Shapes:
     if len(order):
         index = owner[order]
         touched, dense = np.unique(index, return_inverse=True)
-        groups = shapely.geometrycollections(piece[order], indices=dense)
+        groups = np.asarray(shapely.geometrycollections(piece[order], indices=dense), dtype=object)
         barred[touched] = shapely.union_all(groups[:, None], axis=1)
     return barred
 
 
-def _long_axes(shapes: Shapes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _long_axes(shapes: Shapes) -> Floats:
     """The direction of each polygon's longest side when boxed as tightly as can be: radians (n,)."""
     ring = shapely.get_coordinates(shapely.get_exterior_ring(shapely.oriented_envelope(shapes))).reshape(-1, 5, 2)
     sides = np.diff(ring, axis=1)[:, :2]
     longest = np.hypot(sides[:, :, 0], sides[:, :, 1]).argmax(axis=1)
     side = sides[np.arange(len(sides)), longest]
-    return np.arctan2(side[:, 1], side[:, 0])
+    direction: Floats = np.arctan2(side[:, 1], side[:, 0])
+    return direction

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import geopandas as gpd
 import numpy as np
+from numpy.typing import NDArray
 
 from layers.synthesis.frames import Floats, Shapes
 from layers.synthesis.ground import Cover, Terrain
@@ -30,7 +31,7 @@ class Corridors:
 
     lines: Shapes
     half_width_m: Floats
-    road: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    road: NDArray[np.bool_]
 
     @classmethod
     def none(cls) -> Corridors:

@@ -93,12 +93,14 @@ def read_raster(path: Path, *, bounds: Bounds | None = None, floor: float | None
             raise SourceError(f"raster {path.name} has no CRS", remedy="give it one with gdal_edit.py -a_srs")
         to_raster = Transformer.from_crs(CRS.from_epsg(4326), CRS.from_wkt(source.crs.to_wkt()), always_xy=True)
         if bounds is None:
-            bounds = to_raster.transform_bounds(*source.bounds, direction="INVERSE")
+            bounds = to_raster.transform_bounds(
+                source.bounds.left, source.bounds.bottom, source.bounds.right, source.bounds.top, direction="INVERSE"
+            )
         west, south, east, north = np.array(bounds) + _MARGIN_DEG * np.array([-1.0, -1.0, 1.0, 1.0])
         lon = west + _LATTICE_DEG * np.arange(np.ceil((east - west) / _LATTICE_DEG) + 1)
         lat = south + _LATTICE_DEG * np.arange(np.ceil((north - south) / _LATTICE_DEG) + 1)
         x, y = to_raster.transform(*np.meshgrid(lon, lat))
-        column, row = ~source.transform * (x, y)
+        column, row = ~source.transform @ (x, y)
         left, top = max(0, int(column.min())), max(0, int(row.min()))
         right, bottom = min(source.width, int(column.max()) + 1), min(source.height, int(row.max()) + 1)
         if right - left < 3 or bottom - top < 3:

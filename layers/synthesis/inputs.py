@@ -14,13 +14,15 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import rasterio
 import shapely
+from numpy.typing import NDArray
 from rasterio.features import shapes as raster_shapes
 from rasterio.windows import from_bounds
 
 from layers.synthesis.country import Centre, Corridors, Country
-from layers.synthesis.frames import Shapes
+from layers.synthesis.frames import Floats, Shapes
 from layers.synthesis.ground import Bounds, Cover, Elevation, Terrain, read_raster
 from twin.errors import SourceError
 
@@ -112,17 +114,17 @@ def read_census(folder: Path) -> Mapping[str, int]:
 
 
 def read_villages(folder: Path, census: Mapping[str, int]) -> gpd.GeoDataFrame:
-    """The villages, or where there are none one pseudo-village for each sector, numbered 0001 after the sector's id."""
-    path = _find(folder / "admin", "village*")
-    if path is not None:
-        return _read(path)
-    path = _find(folder / "admin", "sector*")
-    if path is None:
-        raise SourceError(f"no villages and no sectors in {folder / 'admin'}", remedy="add village.parquet or sector.gpkg")
-    sectors = _read(path)
+    """The villages, or where there are none the sectors of the census divided into pseudo-villages."""
+    villages = _level(folder, "village")
+    if villages is not None:
+        return villages
+    sectors = _level(folder, "sector")
+    if sectors is None:
+        raise SourceError(
+            f"no villages and no sectors in {folder / 'admin'}", remedy="add village.parquet or sector.gpkg"
+        )
     sectors["sector"] = sectors["id"].astype(str)
-    sectors = sectors[sectors["sector"].isin(census)]
-    return divide_sectors(sectors, census)
+    return divide_sectors(sectors[sectors["sector"].isin(census)], census)
 
 
 def divide_sectors(sectors: gpd.GeoDataFrame, census: Mapping[str, int], *, people: int = 1500) -> gpd.GeoDataFrame:
@@ -136,7 +138,9 @@ def divide_sectors(sectors: gpd.GeoDataFrame, census: Mapping[str, int], *, peop
         side = int(np.clip(np.ceil(np.sqrt(census.get(sector, 0) / people)), 1, 40))
         west, south, east, north = shape.bounds
         x, y = np.linspace(west, east, side + 1), np.linspace(south, north, side + 1)
-        boxes = shapely.box(*(v.ravel() for v in np.meshgrid(x[:-1], y[:-1])), *(v.ravel() for v in np.meshgrid(x[1:], y[1:])))
+        left, low = (v.ravel() for v in np.meshgrid(x[:-1], y[:-1]))
+        right, high = (v.ravel() for v in np.meshgrid(x[1:], y[1:]))
+        boxes = shapely.box(left, low, right, high)
         cut = shapely.intersection(shape, boxes)
         cut = cut[shapely.area(cut) > 0]
         parts.extend(cut)
@@ -165,12 +169,15 @@ def read_cover(path: Path, *, bounds: Bounds, facts: Facts) -> Cover | None:
 
 
 def read_lakes(folder: Path, cover: Path | None, *, bounds: Bounds, facts: Facts) -> Shapes:
-    """Districts less sectors, and the water of the land cover, as polygons (n,)."""
+    """Mapped lakes, districts less sectors, and the water of the land cover, as polygons (n,)."""
     found: list[shapely.Geometry] = []
     around = shapely.box(*bounds)
-    district, sector = _find(folder / "admin", "district*"), _find(folder / "admin", "sector*")
+    mapped = _find(folder / "water", "lake*")
+    if mapped is not None:
+        found.extend(shape for shape in _read(mapped).geometry if shape is not None and shape.intersects(around))
+    district, sector = _level(folder, "district"), _level(folder, "sector")
     if district is not None and sector is not None:
-        outer, inner = (frame[frame.intersects(around)] for frame in (_read(district), _read(sector)))
+        outer, inner = (frame[frame.intersects(around)] for frame in (district, sector))
         left = shapely.difference(shapely.union_all(outer.geometry), shapely.union_all(inner.geometry))
         found.extend(p for p in shapely.get_parts(left) if p.geom_type == "Polygon" and p.area > 1e-6)
     if cover is not None:
@@ -185,7 +192,9 @@ def read_lakes(folder: Path, cover: Path | None, *, bounds: Bounds, facts: Facts
 
 def read_corridors(folder: Path, *, bounds: Bounds, facts: Facts) -> Corridors:
     """Roads and waterways with half their widths by class; a class that has no width is no corridor."""
-    lines, widths, roads = [np.empty(0, dtype=object)], [np.empty(0)], [np.empty(0, dtype=bool)]
+    lines: list[Shapes] = [np.empty(0, dtype=object)]
+    widths: list[Floats] = [np.empty(0)]
+    roads: list[NDArray[np.bool_]] = [np.empty(0, dtype=bool)]
     for pattern, column, table in (
         ("*road*", "highway", facts.road_half_width_m),
         ("*waterway*", "waterway", facts.water_half_width_m),
@@ -195,11 +204,15 @@ def read_corridors(folder: Path, *, bounds: Bounds, facts: Facts) -> Corridors:
             continue
         frame = _read(path)
         frame = frame[frame.geometry.notna() & frame.intersects(shapely.box(*bounds).buffer(0.02))]
-        kind = frame[column].fillna("").str.removesuffix("_link") if column in frame else pd.Series(index=frame.index, dtype=str)
+        kind = (
+            frame[column].fillna("").str.removesuffix("_link")
+            if column in frame
+            else pd.Series(index=frame.index, dtype=str)
+        )
         width = kind.map(dict(table)).astype(float)
         usable = width.notna().to_numpy()
         lines.append(frame.geometry.to_numpy()[usable])
-        widths.append(width.to_numpy()[usable])
+        widths.append(np.asarray(width, dtype=np.float64)[usable])
         roads.append(np.full(int(usable.sum()), column == "highway"))
     return Corridors(np.concatenate(lines), np.concatenate(widths), np.concatenate(roads))
 
@@ -210,8 +223,19 @@ def _find(folder: Path, pattern: str) -> Path | None:
     return next(paths, None)
 
 
-def _read(path: Path) -> gpd.GeoDataFrame:
-    frame = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
+def _level(folder: Path, level: str) -> gpd.GeoDataFrame | None:
+    """One administrative level: a file named after it, or a layer of that name in a GeoPackage."""
+    path = _find(folder / "admin", f"{level}*")
+    if path is not None:
+        return _read(path)
+    for package in sorted((folder / "admin").glob("*.gpkg")):
+        if level in pyogrio.list_layers(package)[:, 0]:
+            return _read(package, layer=level)
+    return None
+
+
+def _read(path: Path, *, layer: str | None = None) -> gpd.GeoDataFrame:
+    frame = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path, layer=layer)
     if frame.crs is None:
         raise SourceError(f"{path.name} has no CRS", remedy="give it one, or leave it out")
     return frame.to_crs(4326)

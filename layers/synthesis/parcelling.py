@@ -22,6 +22,9 @@ _PROBE_M = 45.0
 _FLAT_PERCENT = 4.0
 
 Turn = Callable[[Pieces], Floats]
+"""Gives each piece the direction of its cuts, radians (n,)."""
+Lanes = Callable[[Pieces], Floats]
+"""Gives each piece the width of the lane along its next cut, metres (n,); 0 for none."""
 
 
 def contour_turn(terrain: Terrain, frames: Frames) -> Turn:
@@ -43,11 +46,11 @@ def contours(terrain: Terrain, frames: Frames, points: Floats, owner: Ints) -> t
     return 100 * np.hypot(east, north), np.arctan2(east, -north)
 
 
-def split(pieces: Pieces, wanted_m2: Floats, *, turn: Turn | None = None, lane_m: Floats | None = None) -> Pieces:
+def split(pieces: Pieces, wanted_m2: Floats, *, turn: Turn | None = None, lanes: Lanes | None = None) -> Pieces:
     """Halve every piece until it is no larger than 1.4 times `wanted_m2`, which is given by village: (villages,).
 
-    `turn` sets the direction of the cuts anew at each step; without it pieces keep their angle. `lane_m` (villages,):
-    the width of the lane left along each cut, where the halves are small enough to want one; 0 for none.
+    `turn` sets the direction of the cuts anew at each step; without it pieces keep their angle. `lanes` sets the
+    width of the lane along a cut; a piece less than four lanes across gets none.
     """
     done: list[Pieces] = []
     for _ in range(_MAX_CUTS):
@@ -58,13 +61,13 @@ def split(pieces: Pieces, wanted_m2: Floats, *, turn: Turn | None = None, lane_m
             break
         if turn is not None:
             pieces = pieces.alter(angle=turn(pieces))
-        pieces = _halve(pieces, lane_m)
+        pieces = _halve(pieces, lanes)
     else:
         done.append(pieces)
     return join(done)
 
 
-def _halve(pieces: Pieces, lane_m: Floats | None) -> Pieces:
+def _halve(pieces: Pieces, lanes: Lanes | None) -> Pieces:
     """Cut each piece once, across its longer extent, near the middle; with a lane between the halves where one is wanted."""
     low, high = pieces.extents()
     extent = high - low
@@ -74,7 +77,7 @@ def _halve(pieces: Pieces, lane_m: Floats | None) -> Pieces:
     at = low[row, axis] + extent[row, axis] * (0.5 + _JITTER * (uniform(pieces.key, 31) - 0.5))
     angle = pieces.angle + np.where(across, 0.0, np.pi / 2)
     direction = np.column_stack([np.cos(angle), np.sin(angle)])
-    width = np.zeros(len(pieces)) if lane_m is None else lane_m[pieces.owner]
+    width = np.zeros(len(pieces)) if lanes is None else lanes(pieces)
     narrow = width * 4 > extent[row, axis]
     width = np.where(narrow, 0.0, width)
     laned = width > 0

@@ -52,7 +52,7 @@ class Pieces:
     def areas(self) -> Floats:
         """Areas in square metres (n,)."""
         x, y = self.ring[:, :, 0], self.ring[:, :, 1]
-        area = 0.5 * (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
+        area: Floats = 0.5 * (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)
         ragged = self.corners == 0
         area[ragged] = shapely.area(self.shape[ragged])
         return area
@@ -91,8 +91,14 @@ def ring_polygons(ring: Floats, corners: Ints) -> Shapes:
     """Polygons (n,) from rows of corners (n, k, 2), of which the first `corners` (n,) count."""
     used = np.arange(ring.shape[1]) < corners[:, None]
     index = np.repeat(np.arange(len(ring)), corners)
-    polygons: Shapes = shapely.polygons(shapely.linearrings(ring[used], indices=index)) if len(ring) else np.empty(0, object)
-    return polygons
+    return rings_to_polygons(ring[used], index)
+
+
+def rings_to_polygons(corners: Floats, index: Ints) -> Shapes:
+    """Polygons from corners (m, 2) one ring after the other; `index` (m,) counts the rings from 0 without a gap."""
+    if not len(corners):
+        return np.empty(0, dtype=object)
+    return np.asarray(shapely.polygons(shapely.linearrings(corners, indices=index)), dtype=object)
 
 
 def join(parts: list[Pieces]) -> Pieces:
@@ -100,11 +106,14 @@ def join(parts: list[Pieces]) -> Pieces:
     return Pieces(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Pieces)))
 
 
-def from_polygons(shapes: Shapes, *, owner: Ints, block: Ints, key: Keys, angle: Floats, lane: NDArray[np.bool_]) -> Pieces:
+def from_polygons(
+    shapes: Shapes, *, owner: Ints, block: Ints, key: Keys, angle: Floats, lane: NDArray[np.bool_]
+) -> Pieces:
     """Pieces from simple polygons (n,) in local metres; the convex ones with few corners are recognised."""
     ring = np.zeros((len(shapes), CORNERS, 2))
     corners = np.zeros(len(shapes), dtype=np.int64)
-    few = np.flatnonzero((shapely.get_num_coordinates(shapes) <= CORNERS + 1) & (shapely.get_num_interior_rings(shapes) == 0))
+    small = np.asarray(shapely.get_num_coordinates(shapes) <= CORNERS + 1)
+    few = np.flatnonzero(small & (shapely.get_num_interior_rings(shapes) == 0))
     if len(few):
         points, index = shapely.get_coordinates(shapes[few], return_index=True)
         count = np.bincount(index, minlength=len(few)) - 1
@@ -113,11 +122,11 @@ def from_polygons(shapes: Shapes, *, owner: Ints, block: Ints, key: Keys, angle:
         rows[index, place] = points
         rows = rows[:, :CORNERS]
         turn = _turns(rows, count)
-        backward = (turn <= 1e-9).all(axis=1)
+        backward = np.asarray((turn <= 1e-9).all(axis=1))
         column = np.arange(CORNERS)
         flipped = np.where(column < count[:, None], (count[:, None] - column) % np.maximum(count, 1)[:, None], 0)
         rows = np.where(backward[:, None, None], np.take_along_axis(rows, flipped[:, :, None], axis=1), rows)
-        convex = backward | (turn >= -1e-9).all(axis=1)
+        convex = backward | np.asarray((turn >= -1e-9).all(axis=1))
         ring[few[convex]], corners[few[convex]] = rows[convex], count[convex]
     shape = shapes.copy()
     shape[corners > 0] = None
@@ -175,8 +184,7 @@ def _side(pieces: Pieces, candidates: Floats, keep: NDArray[np.bool_], *, salt: 
     alive = count >= 3
     wide = alive & (count > CORNERS)
     row, column = np.nonzero(keep & (alive & ~wide)[:, None])
-    place = np.arange(len(row)) - np.repeat(np.cumsum(np.bincount(row, minlength=len(count))) - np.bincount(
-        row, minlength=len(count)), np.bincount(row, minlength=len(count)))
+    place = np.arange(len(row)) - np.searchsorted(row, row)
     first = keep.argmax(axis=1)
     ring = np.repeat(candidates[np.arange(len(count)), first][:, None, :], CORNERS, axis=1)
     ring[row, place] = candidates[row, column]
@@ -212,7 +220,7 @@ def _cut_ragged(pieces: Pieces, direction: Floats, offset: Floats) -> tuple[Piec
         corner = np.concatenate([points[keep], between])[order]
         owner = np.concatenate([index[keep], index[place]])[order]
         parent, dense = np.unique(owner, return_inverse=True)
-        parts = shapely.polygons(shapely.linearrings(corner, indices=dense)) if len(parent) else np.empty(0, dtype=object)
+        parts = rings_to_polygons(corner, dense)
         torn, of = _half_plane(pieces.shape[hard], sign * direction[hard], sign * offset[hard])
         parts, parent = np.concatenate([parts, torn]), np.concatenate([parent, hard[of]])
         solid = shapely.area(parts) > _MIN_PART_M2

@@ -21,7 +21,8 @@ _FAR = 4.0
 @dataclass(frozen=True)
 class Programme:
     """By village (n,): dwellings; dwellings in a usual building; homes and other buildings wanted; plot and group sizes
-    in square metres; the width of lanes in metres; storeys of the tallest building there."""
+    in square metres; the width of lanes in metres; storeys of the tallest building there.
+    """
 
     dwellings: Ints
     usual: Floats

@@ -85,7 +85,9 @@ def _inner_points(plots: Pieces, middle: Floats) -> tuple[Floats, Floats]:
     shapely.prepare(plots.shape)
     other = shapely.get_coordinates(shapely.point_on_surface(plots.shape))
     own = np.where(
-        shapely.contains_xy(plots.shape, middle[:, 0], middle[:, 1]), shapely.distance(edge, shapely.points(middle)), 0.0
+        shapely.contains_xy(plots.shape, middle[:, 0], middle[:, 1]),
+        shapely.distance(edge, shapely.points(middle)),
+        0.0,
     )
     deep = shapely.distance(edge, shapely.points(other))
     better = own >= deep
@@ -103,13 +105,16 @@ def _wish(plots: Pieces, usual: Floats, pull: Floats) -> Floats:
 
 def _room(plots: Pieces, middle: Floats, half: Floats, angle: Floats, setback_m: float) -> tuple[Floats, Floats]:
     """How much the rectangle may grow (n,) before it breaks the setback of a convex plot, and its middle, moved at random
-    as far as is safe. Values of ragged plots mean nothing."""
+    as far as is safe. Values of ragged plots mean nothing.
+    """
     ring = plots.ring
     edge = np.roll(ring, -1, axis=1) - ring
     length = np.hypot(edge[:, :, 0], edge[:, :, 1])
     real = length > 1e-9
     with np.errstate(invalid="ignore", divide="ignore"):
-        outward = np.where(real[:, :, None], np.stack([edge[:, :, 1], -edge[:, :, 0]], axis=2) / length[:, :, None], 0.0)
+        outward = np.where(
+            real[:, :, None], np.stack([edge[:, :, 1], -edge[:, :, 0]], axis=2) / length[:, :, None], 0.0
+        )
     cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
     support = half[:, :1] * np.abs(outward[:, :, 0] * cosine + outward[:, :, 1] * sine)
     support += half[:, 1:] * np.abs(outward[:, :, 1] * cosine - outward[:, :, 0] * sine)
@@ -167,5 +172,3 @@ def choose(plots: Pieces, seated: Seats, need: Programme, rules: Rules, *, lure:
     reason = np.where(thronged | (why == NO_ROOM), CROWDED, why).astype(np.uint8)
     back = np.argsort(taken, kind="stable")
     return Choice(taken[back], home[back], reason[back])
-
-

@@ -50,8 +50,8 @@ def merge(shapes: Shapes, place: Ints, scrap: NDArray[np.bool_]) -> tuple[Shapes
     members = np.concatenate([hosts, moved])
     index = np.concatenate([np.arange(len(hosts)), host])
     order = np.argsort(index, kind="stable")
-    groups = shapely.geometrycollections(shapes[members[order]], indices=index[order])
-    union = shapely.union_all(groups[:, None], axis=1, grid_size=_GRID_DEG)
+    groups = np.asarray(shapely.geometrycollections(shapes[members[order]], indices=index[order]), dtype=object)
+    union: Shapes = np.asarray(shapely.union_all(groups[:, None], axis=1, grid_size=_GRID_DEG), dtype=object)
     whole = shapely.get_type_id(union) == 3
     merged = shapes.copy()
     merged[hosts[whole]] = union[whole]

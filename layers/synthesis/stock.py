@@ -83,9 +83,7 @@ def buildings(country: Country, **options: object) -> Iterator[gpd.GeoDataFrame]
         yield pair.buildings
 
 
-def plan(
-    country: Country, *, seed: int, scope: Collection[str] | None, rules: Rules | None, parcels: bool
-) -> Work:
+def plan(country: Country, *, seed: int, scope: Collection[str] | None, rules: Rules | None, parcels: bool) -> Work:
     """Check the inputs, share out the people, index the obstacles."""
     rules = rules or Rules()
     villages = check_villages(country.villages, country.census)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 from numpy.typing import NDArray
 
 from layers.synthesis.attributes import Looks, looks
@@ -75,7 +74,13 @@ def lay_out(country: Country, rules: Rules, obstacles: Obstacles, chunk: Chunk) 
     blocks = village_blocks(chunk.shapes, chunk.keys, obstacles, rules)
     need = programme(country, rules, shapes=chunk.shapes, blocks=blocks, dwellings=chunk.dwellings, keys=chunk.keys)
     turn = contour_turn(country.terrain, blocks.frames)
-    groups = split(blocks.pieces, need.group_m2, turn=turn, lane_m=need.lane_m)
+
+    def lanes(pieces: Pieces) -> Floats:
+        """Lanes lead to houses: none where the middle of the piece is barred."""
+        why = barred(country, rules, blocks.frames.lonlat(pieces.middles(), pieces.owner))
+        return np.where(why == 0, need.lane_m[pieces.owner], 0.0)
+
+    groups = split(blocks.pieces, need.group_m2, turn=turn, lanes=lanes)
     settled = _settled(country, rules, obstacles, blocks.frames, groups, need)
     plots = split(groups.take(settled), need.plot_m2)
     rest = groups.take(~settled)
@@ -131,7 +136,13 @@ def _numbers(plots: Pieces) -> Ints:
 
 
 def _buildings(
-    country: Country, chunk: Chunk, laid: Laid, candidates: Pieces, seat: Seats, choice: Choice, parcel: NDArray[np.object_]
+    country: Country,
+    chunk: Chunk,
+    laid: Laid,
+    candidates: Pieces,
+    seat: Seats,
+    choice: Choice,
+    parcel: NDArray[np.object_],
 ) -> gpd.GeoDataFrame:
     frames, need = laid.blocks.frames, laid.need
     owner, key = candidates.owner[choice.plot], candidates.key[choice.plot]
@@ -139,9 +150,7 @@ def _buildings(
     pull, top = centre_pull(country.centres, lonlat)
     town = np.clip((need.usual - 1) / 2 + (need.plot_m2 < 500) * 0.5, 0.0, 1.0)[owner]
     dwellings, people = _inhabit(chunk, owner, key, choice.home, 4 * seat.half.prod(axis=1) * (1 + 0.3 * (top - 1)))
-    look: Looks = looks(
-        key=key, home=choice.home, half=seat.half, dwellings=dwellings, town=town, pull=pull, top=top
-    )
+    look: Looks = looks(key=key, home=choice.home, half=seat.half, dwellings=dwellings, town=town, pull=pull, top=top)
     corners = frames.lonlat(seat.corners().reshape(-1, 2), np.repeat(owner, 4)).reshape(-1, 4, 2)
     spots = np.concatenate([corners, lonlat[:, None, :]], axis=1)
     height, error = (v.reshape(-1, 5) for v in country.terrain.heights(spots.reshape(-1, 2)))
@@ -178,7 +187,8 @@ def _buildings(
 
 def _inhabit(chunk: Chunk, owner: Ints, key: Keys, home: NDArray[np.bool_], room: Floats) -> tuple[Ints, Ints]:
     """Dwellings and people of each building: one dwelling in each home and the rest by room; one person in each dwelling
-    and the rest by chance. Both sum exactly to the village's."""
+    and the rest by chance. Both sum exactly to the village's.
+    """
     dwellings, people = np.zeros(len(owner), dtype=np.int64), np.zeros(len(owner), dtype=np.int64)
     place, villages = np.flatnonzero(home), len(chunk.ids)
     of = owner[place]
@@ -187,22 +197,28 @@ def _inhabit(chunk: Chunk, owner: Ints, key: Keys, home: NDArray[np.bool_], room
     dwellings[place] = 1 + share(np.maximum(chunk.dwellings - homes, 0), weight, of)
     spread = dwellings[place] * np.exp(0.42 * normal(key[place], 92) / np.sqrt(dwellings[place]))
     settled = np.where(homes > 0, chunk.people - np.bincount(of, dwellings[place], villages).astype(np.int64), 0)
-    people[place] = dwellings[place] + share(settled, spread, of)
+    people[place] = dwellings[place] + share(settled, spread.astype(np.float64), of)
     return dwellings, people
 
 
 def _parcels(
-    country: Country, rules: Rules, chunk: Chunk, laid: Laid, number: Ints, stand: NDArray[np.intp], built: gpd.GeoDataFrame
+    country: Country,
+    rules: Rules,
+    chunk: Chunk,
+    laid: Laid,
+    number: Ints,
+    stand: NDArray[np.intp],
+    built: gpd.GeoDataFrame,
 ) -> gpd.GeoDataFrame:
     frames, plots = laid.blocks.frames, laid.plots
-    area = plots.areas()
+    own = plots.areas()
     free = np.ones(len(plots), dtype=bool)
     free[stand] = False
-    scrap = free & (area < _SCRAP_SHARE * laid.need.plot_m2[plots.owner])
+    scrap = free & (own < _SCRAP_SHARE * laid.need.plot_m2[plots.owner])
     shapes = _lonlat_shapes(frames, plots)
     place = plots.owner * 100_000 + plots.block
     shapes, into = merge(shapes, place, scrap)
-    area = np.bincount(into, area, len(area))
+    area: Floats = np.bincount(into, own, len(own)).astype(np.float64)
     kept = np.flatnonzero(into == np.arange(len(plots)))
     use = _free_use(country, rules, frames, plots, area, laid.settled, laid.need.plot_m2)
     use[stand] = built["use"].to_numpy()
@@ -237,7 +253,13 @@ def _lonlat_shapes(frames: Frames, plots: Pieces) -> Shapes:
 
 
 def _free_use(
-    country: Country, rules: Rules, frames: Frames, plots: Pieces, area: Floats, settled: NDArray[np.bool_], plot_m2: Floats
+    country: Country,
+    rules: Rules,
+    frames: Frames,
+    plots: Pieces,
+    area: Floats,
+    settled: NDArray[np.bool_],
+    plot_m2: Floats,
 ) -> NDArray[np.object_]:
     """The use of parcels without a building: access, water, wetland, forest on steep ground, open in towns, or fields."""
     why = barred(country, rules, frames.lonlat(plots.middles(), plots.owner))

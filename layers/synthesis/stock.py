@@ -77,9 +77,17 @@ def stock(
     yield from _in_processes(work, spans, processes)
 
 
-def buildings(country: Country, **options: object) -> Iterator[gpd.GeoDataFrame]:
-    """The buildings alone, the same as `stock` gives; options as there, without `parcels`."""
-    for pair in stock(country, parcels=False, **options):  # type: ignore[arg-type]  # the options are those of `stock`
+def buildings(
+    country: Country,
+    *,
+    seed: int = DEFAULT_SEED,
+    scope: Collection[str] | None = None,
+    rules: Rules | None = None,
+    chunk: int = 60,
+    processes: int = 1,
+) -> Iterator[gpd.GeoDataFrame]:
+    """The buildings alone, the very same that `stock` gives; options as there."""
+    for pair in stock(country, seed=seed, scope=scope, rules=rules, parcels=False, chunk=chunk, processes=processes):
         yield pair.buildings
 
 

@@ -19,7 +19,7 @@ from layers.schematic.facilities import facilities, towns
 from layers.schematic.landcover import CLASSES, NODATA, landcover
 from layers.schematic.networks import roads, waterways
 from layers.schematic.tables import migration, population, spot_heights
-from layers.schematic.terrain import UTM35S, terrain
+from layers.schematic.terrain import RESOLUTION_M, UTM35S, terrain
 from layers.schematic.writing import Manifest, WrittenFile, csv, geopackage, geotiff
 from twin.crs import WGS84, to_wgs84
 from twin.errors import SourceError
@@ -29,11 +29,11 @@ MANIFEST = "schematic.json"
 TERRAIN_NODATA = -32768
 
 
-def build(seed: Path, out: Path, *, seed_number: int = SEED_NUMBER) -> Manifest:
+def build(seed: Path, out: Path, *, seed_number: int = SEED_NUMBER, resolution_m: float = RESOLUTION_M) -> Manifest:
     """The country from the facts under `seed` into the folder `out`, which is replaced whole once all is written.
 
     The same facts and `seed_number` give the same bytes. `out` must be absent, empty, or an earlier build (it holds
-    `schematic.json`); anything else is refused. SourceError for wrong facts and for a folder that is not ours.
+    `schematic.json`); anything else is refused. `resolution_m` is that of the rasters; 480 is quick, for tests. SourceError for wrong facts and for a folder that is not ours.
     """
     _check_ours(out)
     facts = seed_facts.read(seed)
@@ -41,7 +41,7 @@ def build(seed: Path, out: Path, *, seed_number: int = SEED_NUMBER) -> Manifest:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         folder = Path(scratch) / "country"
         folder.mkdir()
-        files = _write(facts, folder, seed_number)
+        files = _write(facts, folder, seed_number, resolution_m)
         manifest = Manifest(out, seed_number, files)
         text = json.dumps({**asdict(manifest), "folder": None}, indent=1, sort_keys=True)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -59,14 +59,14 @@ def _check_ours(out: Path) -> None:
         )
 
 
-def _write(facts: seed_facts.Facts, folder: Path, seed_number: int) -> tuple[WrittenFile, ...]:
+def _write(facts: seed_facts.Facts, folder: Path, seed_number: int, resolution_m: float) -> tuple[WrittenFile, ...]:
     # One stream each, so that a change to one part leaves the others as they were.
     tiling, relief, covering, siting = (
         np.random.default_rng(one) for one in np.random.SeedSequence(seed_number).spawn(4)
     )
     shapes = country(facts)
     levels = divisions(facts, shapes, tiling)
-    ground = terrain(facts, shapes, relief)
+    ground = terrain(facts, shapes, relief, resolution_m=resolution_m)
     cover, cover_transform = landcover(facts, ground, levels["village"], covering)
     heights = np.rint(ground.heights).astype(np.int16)
     return (

@@ -17,8 +17,8 @@ from rasterio.warp import reproject as warp
 
 from layers.schematic.country import places, points
 from layers.schematic.facts import Facts
-from layers.schematic.noise import smooth_noise
-from layers.schematic.terrain import RESOLUTION_M, UTM35S, Terrain
+from layers.schematic.noise import Grid, smooth_noise
+from layers.schematic.terrain import UTM35S, Terrain
 from twin.crs import WGS84, reproject
 
 CLASSES = {
@@ -27,8 +27,10 @@ CLASSES = {
     11: "wetland", 12: "water", 13: "settlement", 14: "bare ground",
 }  # fmt: skip
 NODATA = 255
-RESOLUTION_DEG = 0.001
-"""About 111 m."""
+DEGREE_M = 120_000.0
+"""Rounds the resolution in degrees: 120 m of terrain become 0.001 degrees (111 m)."""
+PATCHES_M = ((1700.0, 1.0), (600.0, 0.5))
+"""Size and weight of the patches that the cover falls into."""
 WETLAND_M = 450.0
 WETLAND_BELOW_M = 1900.0
 URBAN_PER_KM2 = 2200.0
@@ -42,7 +44,9 @@ def landcover(
 ) -> tuple[Classes, Affine]:
     """Classes (rows, columns) uint8 in EPSG:4326, 0 outside the border, and the transform of the raster."""
     shape, slope = terrain.heights.shape, terrain.slope
-    noise = smooth_noise(shape, 14, random) + 0.5 * smooth_noise(shape, 5, random)
+    noise: Grid = np.zeros(shape, np.float32)
+    for spacing, size in PATCHES_M:
+        noise += np.float32(size) * smooth_noise(shape, spacing / terrain.resolution_m, random)
     cover = np.full(shape, 10, np.uint8)
     cover[(noise > 0.5) & (terrain.heights > 1500)] = 9
     cover[(noise < -1.1) & (terrain.heights < 1500)] = 6
@@ -96,7 +100,7 @@ def _settled(
 def _window(terrain: Terrain, east: float, north: float, reach_m: float) -> tuple[slice, slice]:
     """The rows and columns within `reach_m` of a place, cut to the raster."""
     column, row = ~terrain.transform @ (east, north)
-    reach = int(reach_m / RESOLUTION_M) + 1
+    reach = terrain.pixels(reach_m) + 1
     rows, columns = terrain.heights.shape
     return (
         slice(max(int(row) - reach, 0), max(min(int(row) + reach + 1, rows), 0)),
@@ -106,12 +110,13 @@ def _window(terrain: Terrain, east: float, north: float, reach_m: float) -> tupl
 
 def _geographic(cover: Classes, terrain: Terrain) -> tuple[Classes, Affine]:
     rows, columns = cover.shape
+    step = terrain.resolution_m / DEGREE_M
     corners = points(np.array([terrain.transform @ (c, r) for c in (0, columns) for r in (0, rows)]))
     lon, lat = shapely.get_coordinates(reproject(corners, UTM35S, WGS84)).T
     west, north = np.round(lon.min(), 2), np.round(lat.max(), 2)
-    width, height = int((lon.max() - west) / RESOLUTION_DEG), int((north - lat.min()) / RESOLUTION_DEG)
+    width, height = int((lon.max() - west) / step), int((north - lat.min()) / step)
     target = np.zeros((height, width), np.uint8)
-    transform = from_origin(west, north, RESOLUTION_DEG, RESOLUTION_DEG)
+    transform = from_origin(west, north, step, step)
     warp(
         cover, target,
         src_transform=terrain.transform, src_crs=UTM35S.to_wkt(), dst_transform=transform, dst_crs=WGS84.to_wkt(),

@@ -17,9 +17,9 @@ from layers.schematic.facts import Facts
 from layers.schematic.terrain import UTM35S, Terrain
 from twin.crs import NATIONAL, WGS84, reproject, to_wgs84
 
-ROAD_STEP = 8
-"""Terrain pixels to a cell of the road search (800 m)."""
-STREAM_STEP = 4
+ROAD_CELL_M = 960.0
+"""Cell of the road search."""
+STREAM_CELL_M = 480.0
 STREAM_KM2 = 12.0
 """A stream is drawn from where this much land drains through it."""
 EASY_SLOPE = 0.06
@@ -31,16 +31,12 @@ LANES = {"trunk": "2", "primary": "2", "secondary": "2", "tertiary": "1"}
 
 def waterways(country: Country, terrain: Terrain) -> gpd.GeoDataFrame:
     """Lines, downstream, EPSG:4326: id, name (rivers), waterway (river or stream), geometry."""
-    coarse = _mean(terrain.heights, STREAM_STEP)
-    dry = (
-        _mean(
-            (terrain.country & ~terrain.water & (terrain.river_m > STREAM_STEP * 120)).astype(np.float32), STREAM_STEP
-        )
-        > 0.5
-    )
-    cell_km2 = (STREAM_STEP * abs(terrain.transform.e) / 1000) ** 2
+    cells = terrain.pixels(STREAM_CELL_M)
+    coarse = _mean(terrain.heights, cells)
+    dry = _mean((terrain.country & ~terrain.water & (terrain.river_m > STREAM_CELL_M)).astype(np.float32), cells) > 0.5
+    cell_km2 = (cells * terrain.resolution_m / 1000) ** 2
     chains = channels(drain(coarse), round(STREAM_KM2 / cell_km2), dry)
-    step = terrain.transform * Affine.scale(STREAM_STEP)
+    step = terrain.transform @ Affine.scale(cells)
     streams = [LineString(smooth(_centres(chain, coarse.shape[1], step))) for chain in chains]
     lines = np.concatenate(
         [
@@ -64,7 +60,7 @@ def roads(facts: Facts, terrain: Terrain, sectors: gpd.GeoDataFrame) -> gpd.GeoD
     """Lines, EPSG:4326: id, ref, name, highway, surface, lanes, geometry. The links of the seed follow the easiest ground;
     the middle of each of `sectors` (polygons, EPSG:4326) is joined to the nearest of them by a tertiary road.
     """
-    step = terrain.transform * Affine.scale(ROAD_STEP)
+    step = terrain.transform @ Affine.scale(terrain.pixels(ROAD_CELL_M))
     graph, columns = _cost(terrain)
     towns = facts.towns.assign(node=_nodes(places(facts.towns, UTM35S), step, columns)).set_index("name")
     at = dict(zip(towns.index, points(places(facts.towns, UTM35S)), strict=True))
@@ -115,10 +111,11 @@ def _branches(
 
 
 def _cost(terrain: Terrain) -> tuple[csr_matrix, int]:
-    height = _mean(terrain.heights, ROAD_STEP)
-    wet = _mean(terrain.water.astype(np.float32), ROAD_STEP) + _mean((~terrain.country).astype(np.float32), ROAD_STEP)
+    cells = terrain.pixels(ROAD_CELL_M)
+    height = _mean(terrain.heights, cells)
+    wet = _mean(terrain.water.astype(np.float32), cells) + _mean((~terrain.country).astype(np.float32), cells)
     start, end, length = grid_edges(height.shape)
-    run = length * ROAD_STEP * abs(terrain.transform.e)
+    run = length * cells * terrain.resolution_m
     rise = np.abs(height.ravel()[start] - height.ravel()[end]) / run
     cost = run * (
         1 + (rise / EASY_SLOPE) ** 2 + WATER_COST * np.maximum(wet.ravel()[start], wet.ravel()[end]).clip(0, 1)

@@ -28,6 +28,7 @@ from twin.crs import NATIONAL, reproject
 
 UTM35S = CRS.from_epsg(32735)
 RESOLUTION_M = 120.0
+"""Of the whole country; a coarser one is for tests."""
 MARGIN_M = 12000.0
 """How far the model reaches past the border, so that a view from the border has a horizon."""
 HILL_M = 3600.0
@@ -36,7 +37,8 @@ HILL_LOW_M, HILL_HIGH_M = 170.0, 640.0
 """Valley to crest of the hills: the least in the eastern plains near 1,300 m, the most on the ridge above 2,200 m."""
 CARVE_M, CARVE_MOST_M = 30.0, 190.0
 """How much deeper a valley gets for each e-fold of the land above it, and at most."""
-CARVE_STEP = 3
+COARSE_M = 360.0
+"""Cell of the drainage and of the distance to rivers."""
 VALLEY_M = 350.0
 SHORE_M = 900.0
 BASE_STEP_M = 2500.0
@@ -55,22 +57,38 @@ class Terrain:
     country: NDArray[np.bool_]
 
     @property
+    def resolution_m(self) -> float:
+        return float(self.transform.a)
+
+    def pixels(self, metres: float) -> int:
+        """How many pixels make up about so many metres; 1 at least."""
+        return max(round(metres / self.resolution_m), 1)
+
+    @property
     def slope(self) -> Grid:
         """Rise over run, (rows, columns) float32."""
-        down, across = np.gradient(self.heights, RESOLUTION_M)
+        down, across = np.gradient(self.heights, self.resolution_m)
         steep: Grid = np.hypot(down, across).astype(np.float32)
         return steep
 
 
-def terrain(facts: Facts, country: Country, random: np.random.Generator) -> Terrain:
+def terrain(
+    facts: Facts, country: Country, random: np.random.Generator, *, resolution_m: float = RESOLUTION_M
+) -> Terrain:
     west, south, east, north = shapely.bounds(_utm(country.border).buffer(MARGIN_M))
-    columns, rows = int((east - west) / RESOLUTION_M), int((north - south) / RESOLUTION_M)
+    columns, rows = int((east - west) / resolution_m), int((north - south) / resolution_m)
     shape = (rows, columns)
-    transform = Affine(RESOLUTION_M, 0, round(west, -2), 0, -RESOLUTION_M, round(north, -2))
+    transform = Affine(resolution_m, 0, round(west, -2), 0, -resolution_m, round(north, -2))
     base = _base(facts, country, shape, transform)
-    heights = _carved(base + _hills(base, random))
+    heights = _carved(base + _hills(base, random, resolution_m), resolution_m)
     river_m, heights = _valleys(country, heights, transform)
-    for peak in facts.peaks.sort_values("elevation_m").itertuples():
+    # Volcanoes last and the highest first, so that no cone lifts another one's summit.
+    volcano = facts.peaks["kind"] == "volcano"
+    for peak in (
+        facts.peaks.assign(volcano=volcano)
+        .sort_values(["volcano", "elevation_m"], ascending=[True, False])
+        .itertuples()
+    ):
         _raise(heights, transform, peak)
     water, heights = _lakes(country, heights, transform)
     inside = rasterio.features.rasterize([_utm(country.border)], shape, transform=transform).astype(bool)
@@ -93,7 +111,7 @@ def _base(facts: Facts, country: Country, shape: tuple[int, int], transform: Aff
         where.append(rim)
         values.append(np.full(len(rim), lake.surface_m + 40))
     sites, index = np.unique(np.round(np.vstack(where) / 200), axis=0, return_index=True)
-    step = BASE_STEP_M / RESOLUTION_M
+    step = BASE_STEP_M / transform.a
     coarse = (int(np.ceil(shape[0] / step)) + 1, int(np.ceil(shape[1] / step)) + 1)
     row, column = np.mgrid[: coarse[0], : coarse[1]] * step
     x, y = transform @ (column.ravel() + 0.5, row.ravel() + 0.5)
@@ -105,19 +123,19 @@ def _base(facts: Facts, country: Country, shape: tuple[int, int], transform: Aff
     return result
 
 
-def _hills(base: Grid, random: np.random.Generator) -> Grid:
+def _hills(base: Grid, random: np.random.Generator, resolution_m: float) -> Grid:
     """Hills about the base, their mean near 0, their size by the height of the ground."""
     size = HILL_LOW_M + (HILL_HIGH_M - HILL_LOW_M) * np.clip((base - 1300) / 900, 0, 1)
-    crest = ridges(base.shape, HILL_M / RESOLUTION_M, 4, random)
+    crest = ridges(base.shape, HILL_M / resolution_m, 4, random)
     crest = (crest - crest.mean()) / np.ptp(np.percentile(crest, [2, 98]))
-    swell = 0.18 * smooth_noise(base.shape, 1.8 * HILL_M / RESOLUTION_M, random)
+    swell = 0.18 * smooth_noise(base.shape, 1.8 * HILL_M / resolution_m, random)
     result: Grid = (size * (crest + swell)).astype(np.float32)
     return result
 
 
-def _carved(heights: Grid) -> Grid:
-    """Pits filled and valleys deepened along the drainage, at a third of the resolution."""
-    step, (rows, columns) = CARVE_STEP, heights.shape
+def _carved(heights: Grid, resolution_m: float) -> Grid:
+    """Pits filled and valleys deepened along the drainage, on cells of about `COARSE_M`."""
+    step, (rows, columns) = max(round(COARSE_M / resolution_m), 1), heights.shape
     padded = np.pad(heights, ((0, -rows % step), (0, -columns % step)), mode="edge")
     coarse = padded.reshape(padded.shape[0] // step, step, -1, step).mean(axis=(1, 3))
     drainage = drain(coarse)
@@ -129,9 +147,10 @@ def _carved(heights: Grid) -> Grid:
 
 
 def _valleys(country: Country, heights: Grid, transform: Affine) -> tuple[Grid, Grid]:
-    """Distance to the nearest river, and the ground drawn down to the river's floor near it. At a third of the resolution."""
-    coarse = transform * Affine.scale(3)
-    shape = (heights.shape[0] // 3 + 1, heights.shape[1] // 3 + 1)
+    """Distance to the nearest river, and the ground drawn down to the river's floor near it, on cells of about `COARSE_M`."""
+    step = max(round(COARSE_M / transform.a), 1)
+    coarse = transform @ Affine.scale(step)
+    shape = (heights.shape[0] // step + 1, heights.shape[1] // step + 1)
     floor = np.full(shape, np.nan, np.float32)
     for river in country.rivers:
         line = shapely.segmentize(_utm(river.line), 150)
@@ -143,10 +162,12 @@ def _valleys(country: Country, heights: Grid, transform: Affine) -> tuple[Grid, 
         at = row[inside][order].astype(int), column[inside][order].astype(int)
         floor[at] = np.fmin(floor[at], np.interp(along, np.maximum.accumulate(stations), river.heights)[inside][order])
     distance, (near_row, near_column) = distance_transform_edt(
-        np.isnan(floor), sampling=3 * RESOLUTION_M, return_indices=True
+        np.isnan(floor), sampling=step * transform.a, return_indices=True
     )
     nearest = gaussian_filter(floor[near_row, near_column], 2)
-    fine = [zoom(a.astype(np.float32), 3, order=1)[: heights.shape[0], : heights.shape[1]] for a in (distance, nearest)]
+    fine = [
+        zoom(a.astype(np.float32), step, order=1)[: heights.shape[0], : heights.shape[1]] for a in (distance, nearest)
+    ]
     river_m, level = fine
     hold = np.exp(-np.clip(river_m - VALLEY_M, 0, None) / 1100)
     lowered = heights * (1 - hold) + level * hold
@@ -165,13 +186,13 @@ def _raise(heights: Grid, transform: Affine, peak: object) -> None:
     frame = pd.DataFrame([peak])
     (x, y), foot = places(frame, UTM35S)[0], float(frame["foot_km"].iloc[0]) * 1000
     column, row = (int(v) for v in ~transform @ (x, y))
-    reach = int(foot * (1 if frame["kind"].iloc[0] == "volcano" else 3) / RESOLUTION_M)
+    reach = int(foot * (1 if frame["kind"].iloc[0] == "volcano" else 3) / transform.a)
     rows = slice(max(row - reach, 0), min(row + reach + 1, heights.shape[0]))
     columns = slice(max(column - reach, 0), min(column + reach + 1, heights.shape[1]))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
     down, across = np.ogrid[rows, columns]
-    away = np.hypot(down - row, across - column) * RESOLUTION_M
+    away = np.hypot(down - row, across - column) * transform.a
     target = float(frame["elevation_m"].iloc[0])
     part = heights[rows, columns]
     if frame["kind"].iloc[0] == "volcano":
@@ -190,7 +211,7 @@ def _lakes(country: Country, heights: Grid, transform: Affine) -> tuple[NDArray[
     for lake in country.lakes:
         surface[lake.id] = lake.surface_m
     water = number > 0
-    distance, (row, column) = distance_transform_edt(~water, sampling=RESOLUTION_M, return_indices=True)
+    distance, (row, column) = distance_transform_edt(~water, sampling=transform.a, return_indices=True)
     level = surface[number[row, column]]
     hold = np.exp(-distance / SHORE_M).astype(np.float32)
     shore = np.where(distance < 5 * SHORE_M, np.maximum(heights - level, 4) * (1 - hold) + 3 * hold, 0) + level

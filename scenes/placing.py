@@ -19,7 +19,7 @@ from scenes.tile import TERRAIN_ERROR_M
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# A build fills cells up to this; edits may then add as much again before the cell gives its smallest to its children.
+# A build fills cells up to this, or by half more at their end; edits may then add up to MOST_VERTICES before the cell gives its smallest to its children.
 FILL_VERTICES = 32_000
 NOWHERE = -1
 # A box drawn for a collapsed footprint is a metre wide: bounds are wider than the corners by this.
@@ -120,7 +120,9 @@ def assign(found: Survey, grid: Grid) -> Ints:
         group = np.cumsum(np.diff(code, prepend=-1) != 0) - 1
         total = np.cumsum(found.vertices[left])
         before = np.concatenate([[0], total])[fresh] if len(fresh) else np.zeros(0, np.int64)
-        taken = (total - before[group] <= FILL_VERTICES) | (level == LEVELS - 1)
+        # A cell that is a little over takes all: four children with a rest each would cost more.
+        whole = np.bincount(group, found.vertices[left], minlength=len(fresh))[group] <= 1.5 * FILL_VERTICES
+        taken = whole | (total - before[group] <= FILL_VERTICES) | (level == LEVELS - 1)
         out[left[taken]] = _keys(code[taken], level)
         left = left[~taken]
     return out

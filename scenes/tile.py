@@ -11,8 +11,8 @@ from scenes.mesh import Mesh, solids
 from scenes.outlines import Separation, outline
 from scenes.quadtree import Cell, Grid
 
-# How far the served terrain may lie from the elevation model under a building (see terrain.level_error).
-TERRAIN_ERROR_M = 1.5
+# How far the drawn terrain lies from the elevation model at its deepest level: 99 of 100 places around Kigali, on 10 m cells.
+TERRAIN_ERROR_M = 2.0
 
 
 def tile(

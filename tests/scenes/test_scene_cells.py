@@ -15,7 +15,7 @@ from scene_reading import read_glb, read_terrain
 from scene_samples import BUILDINGS, METRES, RWANDA, house, write
 from test_scene_terrain import TERRAIN
 
-from scenes import catalogue, cells
+from scenes import bench, catalogue, cells
 from scenes.quadtree import Cell, Grid
 from scenes.router import router
 from scenes.tile import tile
@@ -265,3 +265,10 @@ def test_the_ground_is_served(web: TestClient) -> None:
     assert answer.headers["content-type"].startswith("application/vnd.quantized-mesh")
     assert len(read_terrain(answer.content).u) > 500
     assert answer.headers["cache-control"].startswith("public")
+
+
+def test_the_bench_measures_what_is_there(stock: Database) -> None:
+    with stock.session(SYSTEM, pool="tiles") as session:
+        figures = bench.buildings(session.connection, grid=GRID, separation=geoid_separation)
+    assert all(figure.value > 0 for figure in figures)
+    assert all(figure.value > 0 for figure in bench.terrain(TERRAIN, most=1))

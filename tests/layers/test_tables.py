@@ -99,7 +99,7 @@ def test_every_statement_notes_what_it_changed(database: Database, trees: Layer)
         session.execute(f"delete from {trees.name} where id = '8'")
     with database.session(SYSTEM) as session:
         noted = session.execute(
-            "select count, south, north from twin.change where layer = 'forests.trees' order by id"
+            "select count, south, north from twin.change where layer = %s order by id", (trees.name,)
         ).fetchall()
     assert noted == [(400, -2, -2), (1, -2, -1.5), (1, -2, -2)]
 
@@ -107,4 +107,4 @@ def test_every_statement_notes_what_it_changed(database: Database, trees: Layer)
 def test_an_origin_that_no_word_stands_for_is_refused(database: Database, trees: Layer) -> None:
     make(database, trees)
     with pytest.raises(psycopg.errors.CheckViolation), database.session(SYSTEM, pool="owner") as session:
-        session.execute("insert into {} (id, origin) values ('a', 'real')")
+        session.execute(f"insert into {trees.name} (id, origin) values ('a', 'real')")

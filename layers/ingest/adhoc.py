@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from layers.ingest.csv_points import coordinate_columns
 from layers.ingest.load import load
 from layers.ingest.outcome import Outcome
 from layers.ingest.rasters import load_raster
@@ -71,7 +72,7 @@ def match(
         own += int((~seen.add(pd.Series(ids.to_numpy(), dtype="string"))).sum())
     is_key = id_column is not None and (key is not None or own >= _KEY_SHARE * rows)
     fields = _fields(layer, columns, path)
-    taken = {*fields.values(), id_column if is_key else None}
+    taken = {*fields.values(), id_column if is_key else None, *(coordinate_columns(columns) or ())}
     remarks = [f"columns not taken: {', '.join(left)}"] if (left := [one for one in columns if one not in taken]) else []
     if id_column is not None and not is_key:
         remarks.append(f"{id_column} is no key ({own} of {rows} rows have their own): rows are numbered by content")

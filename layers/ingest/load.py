@@ -81,13 +81,14 @@ def load(
     last = _last(staging)
     if last == sha256 and not again:
         return Outcome(source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file")
-    with nullcontext(spools) if spools is not None else Spools() as kept, staging.alone():
+    with nullcontext(spools) if spools is not None else Spools() as kept, staging.alone() as holder:
         opened = open_source(source, path, spools=kept, reading=reading, crs=crs)
         conform = Conform(layer, source, path, region, opened.crs, SeenIds())
         tally = _Tally()
         _stage(staging, conform, opened.batches, tally, progress, opened.total)
         _refuse_nothing_left(staging, path, tally)
         staging.order()
+        holder.execute("select 1")
         swap = _Swap(staging, path, sha256, last, classification, tally)
         counts = swap.run()
     return Outcome(

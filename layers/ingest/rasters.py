@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ from twin.grid import BBox
 
 _RASTER_SQL = Path(__file__).parent / "sql" / "raster.sql"
 _ROWS_AT_ONCE = 512
+_CACHE_MB = 256
+"""What GDAL may keep of cells; its own choice is a twentieth of the machine."""
 _VOID_OF = {"uint8": 255, "uint16": 65535, "int16": -32768, "int32": -(2**31), "float32": float("nan"), "float64": float("nan")}
 """The value that says void where the file names none."""
 
@@ -60,6 +63,10 @@ def _recipe(source: RasterSource, sha256: str, crs: str | None) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+
+
 def load_raster(
     db: Database,
     layer: Layer,
@@ -83,7 +90,7 @@ def load_raster(
         raise NotPermitted(f"{actor.name} may not read {layer.classification} data", remedy="ask somebody who may to load it")
     sha256 = fingerprint((path,))
     recipe = _recipe(source, sha256, crs)
-    target = cache.resolve() / "rasters" / f"{source.name}-{recipe[:8]}.tif"
+    target = cache.resolve() / "rasters" / f"{_slug(source.name)}-{recipe[:8]}.tif"
     before = _registered(db, actor, source)
     if before is not None and before == (recipe, str(target)) and target.exists() and not again:
         return Outcome(source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file")
@@ -132,7 +139,7 @@ def _make(source: RasterSource, path: Path, target: Path, *, region: BBox, crs: 
     """Write the file beside its place and move it there when it is whole."""
     plain, optimised = (target.with_name(f".{target.stem}.{os.getpid()}.{part}.tif") for part in ("plain", "cog"))
     try:
-        with _refusing(path), rasterio.open(path) as opened:
+        with _refusing(path), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(path) as opened:
             told = _crs(opened, source, path, crs)
             bounds = _degrees(opened, told, path, region)
             metadata = _write_plain(opened, source, plain, told, progress, path)

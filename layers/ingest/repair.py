@@ -20,6 +20,8 @@ from layers.spec import Field
 LOCAL_TIME = "Africa/Kigali"
 """Times without a zone are taken to be the country's own."""
 
+_NO_TEXT = frozenset({"", "-", "--", "null", "nan", "<na>", "n/a"})
+"""Free text that says nothing. `None` and `Na` may be names."""
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "oui", "yego"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "non", "oya"})
 _INT32 = 2**31
@@ -73,7 +75,8 @@ def _text(series: pd.Series[Any], field: Field) -> Column:
 
     def parse(label: str) -> tuple[str | None, bool, bool]:
         clean = " ".join(label.replace("\x00", "").split()) if spelled else label.replace("\x00", "").strip()
-        if not clean or (clean.casefold() in NO_VALUE and clean.casefold() not in spelled):
+        empty = NO_VALUE - spelled.keys() if spelled else _NO_TEXT
+        if not clean or clean.casefold() in empty:
             return None, bool(label), False
         if not spelled:
             return clean, clean != label, False

@@ -53,8 +53,12 @@ class Staging:
         )  # fmt: skip
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Holds the source's lock, with its tables made empty; drops them at the end. Raises Conflict where another load runs."""
+    def alone(self) -> Iterator[Session]:
+        """Holds the source's lock in the session it gives, with its tables made empty; drops them at the end.
+
+        Raises Conflict where another load runs. Ask the session something before the swap: where its connection broke, so
+        did the lock, and the swap must not be.
+        """
         with self.db.session(self.actor, pool="owner") as holder:
             held = holder.execute("select pg_try_advisory_xact_lock(%s, %s)", (_LOCK, self.key)).fetchone()
             if held is None or not held[0]:
@@ -68,7 +72,7 @@ class Staging:
                     sql.SQL("create unlogged table {} (ordinal bigint, reason text, row jsonb, geom_wkb bytea)").format(self.refused)
                 )
             try:
-                yield
+                yield holder
             finally:
                 self._drop()
 

@@ -186,7 +186,11 @@ def _points(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
     made = [(80, circle)]
     if entry.has_field("name") or entry.hints.get("label"):
         text = label(
-            entry, colours, size=11, minzoom=max(start, 13), **{"text-offset": [0, 0.9], "text-anchor": "top", "text-optional": True}
+            entry,
+            colours,
+            size=11,
+            minzoom=max(start, 13),
+            **{"text-offset": [0, 0.9], "text-anchor": "top", "text-optional": True},
         )
         text["paint"]["text-color"] = kind_colour(colours, entry.kind, entry.name)
         made.append((95, text))
@@ -218,7 +222,10 @@ def _polygons(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
     fill: StyleLayer = {
         "id": f"{entry.name}:fill",
         "type": "fill",
-        "paint": {"fill-color": selected(colours, amount(entry, colours)), "fill-opacity": 0.5 if ramp_of(entry) else 0.28},
+        "paint": {
+            "fill-color": selected(colours, amount(entry, colours)),
+            "fill-opacity": 0.5 if ramp_of(entry) else 0.28,
+        },
     }
     edge: StyleLayer = {
         "id": f"{entry.name}:edge",
@@ -247,7 +254,15 @@ def _extruded(entry: Entry, colours: Palette, height: str, colour: str | Express
 
 def _buildings(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
     height = str(entry.hints.get("extrude") or "height_m")
-    tall = ["interpolate", ["linear"], ["to-number", ["get", height], 3], 3, colours.building, 30, colours.building_tall]
+    tall = [
+        "interpolate",
+        ["linear"],
+        ["to-number", ["get", height], 3],
+        3,
+        colours.building,
+        30,
+        colours.building_tall,
+    ]
     return _extruded(entry, colours, height, tall)
 
 
@@ -274,7 +289,13 @@ def _roads(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
     ]
     for _, part in parts:
         part["id"] = f"{entry.name}:{part['id']}"
-    name = label(entry, colours, size=11, minzoom=12.5, **{"symbol-placement": "line", "symbol-spacing": 420, "text-max-angle": 30})
+    name = label(
+        entry,
+        colours,
+        size=11,
+        minzoom=12.5,
+        **{"symbol-placement": "line", "symbol-spacing": 420, "text-max-angle": 30},
+    )
     name["filter"] = ["match", road_class, ["footway", "path", "steps", "service", "track"], False, True]
     name["paint"]["text-color"] = colours.text_quiet
     return [*parts, (90, name)]
@@ -325,12 +346,18 @@ def _parcels(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
     edge: StyleLayer = {
         "id": f"{entry.name}:edge",
         "type": "line",
-        "paint": {"line-color": selected(colours, colours.parcel), "line-width": by_zoom(13, 0.3, 17, 1.2), "line-opacity": 0.9},
+        "paint": {
+            "line-color": selected(colours, colours.parcel),
+            "line-width": by_zoom(13, 0.3, 17, 1.2),
+            "line-opacity": 0.9,
+        },
     }
     return [(20, fill), (44, edge)]
 
 
-def _boundary(widths: Sequence[float], text_size: Sequence[float], zooms: tuple[float, float], *, dashed: bool) -> Callable[..., Any]:
+def _boundary(
+    widths: Sequence[float], text_size: Sequence[float], zooms: tuple[float, float], *, dashed: bool
+) -> Callable[..., Any]:
     """A drawer of one administrative level: an invisible fill to click on, a line, a name between two zooms."""
 
     def draw(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
@@ -343,7 +370,11 @@ def _boundary(widths: Sequence[float], text_size: Sequence[float], zooms: tuple[
             "id": f"{entry.name}:line",
             "type": "line",
             "layout": {"line-join": "round"},
-            "paint": {"line-color": selected(colours, colours.boundary), "line-width": by_zoom(*widths), "line-opacity": 0.8},
+            "paint": {
+                "line-color": selected(colours, colours.boundary),
+                "line-width": by_zoom(*widths),
+                "line-opacity": 0.8,
+            },
         }
         if dashed:
             line["paint"]["line-dasharray"] = [3, 2]

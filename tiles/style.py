@@ -30,18 +30,21 @@ SHOWN_FIRST: Final = frozenset(
     }
 )
 """What the first view shows of layers whose contract does not say."""
+DRAWN_BY_STREAM: Final = frozenset({"iot.sensors"})
 NAMES_ZOOM: Final = 6
 TERRAIN: Final = "land.terrain"
 BUILDINGS: Final = "infrastructure.buildings"
 
 
-def style(catalogue: Iterable[Mapping[str, Any]], *, theme: Theme = "light", language: str = "en", base: str = "") -> dict[str, Any]:
+def style(
+    catalogue: Iterable[Mapping[str, Any]], *, theme: Theme = "light", language: str = "en", base: str = ""
+) -> dict[str, Any]:
     """The MapLibre style of a catalogue: the entries of `/layers`.
 
     `base` is put before every address (empty: paths from the root, which the map makes absolute). `language` names
     the layers' titles in the metadata. Terrain heights are metres, not exaggerated; the sun stands in the north-east.
     """
-    entries = [entry_of(one) for one in catalogue]
+    entries = [entry_of(one) for one in catalogue if has_content(one)]
     colours = palette(theme)
     sources: dict[str, Any] = {}
     ordered: list[tuple[int, dict[str, Any]]] = []
@@ -82,14 +85,23 @@ def entry_of(catalogued: Mapping[str, Any]) -> Entry:
     return Entry(
         name=str(catalogued["name"]),
         geometry=_geometry(str(catalogued.get("geometry", ""))),
-        title=catalogued.get("title") or {},
-        min_zoom=int(catalogued.get("minzoom") or 0),
-        max_zoom=int(catalogued.get("maxzoom") or 15),
+        title=catalogued.get("titles") or {},
+        min_zoom=int(catalogued.get("min_zoom") or 0),
+        max_zoom=int(catalogued.get("max_zoom") or 15),
         generation=int(catalogued.get("generation") or 0),
         bounds=tuple(bounds) if bounds else None,
         hints=catalogued.get("style") or {},
         fields=tuple(catalogued.get("fields") or ()),
         licence=str(catalogued.get("licence") or ""),
+    )
+
+
+def has_content(catalogued: Mapping[str, Any]) -> bool:
+    """Whether there is anything to draw: a loaded layer, or one that a stream fills."""
+    if catalogued["name"] in DRAWN_BY_STREAM:
+        return True
+    return catalogued.get("count") != 0 or bool(
+        _geometry(str(catalogued.get("geometry"))) == "raster" and catalogued.get("loaded_at")
     )
 
 
@@ -111,7 +123,12 @@ def _vector_sources(entry: Entry, base: str) -> dict[str, Any]:
     written once. All Rwanda lies in one tile at zoom 6.
     """
     tiles = [f"{base}/tiles/{entry.name}/{{z}}/{{x}}/{{y}}.mvt?v={entry.generation}"]
-    main: dict[str, Any] = {"type": "vector", "tiles": tiles, "minzoom": entry.min_zoom, "maxzoom": max(entry.min_zoom, entry.max_zoom)}
+    main: dict[str, Any] = {
+        "type": "vector",
+        "tiles": tiles,
+        "minzoom": entry.min_zoom,
+        "maxzoom": max(entry.min_zoom, entry.max_zoom),
+    }
     if entry.bounds:
         main["bounds"] = list(entry.bounds)
     whole = max(entry.min_zoom, NAMES_ZOOM)
@@ -161,7 +178,12 @@ def _facts(entry: Entry, theme: Theme, language: str) -> dict[str, Any]:
     }
     ramp = ramp_of(entry)
     if ramp is not None:
-        facts["ramp"] = {"field": ramp[0], "low": ramp[1], "high": ramp[2], "colours": [colour for _, colour in ramp[3]]}
+        facts["ramp"] = {
+            "field": ramp[0],
+            "low": ramp[1],
+            "high": ramp[2],
+            "colours": [colour for _, colour in ramp[3]],
+        }
     return facts
 
 

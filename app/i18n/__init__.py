@@ -44,13 +44,14 @@ def words(language: str) -> Words:
 
 
 def read_catalogue(text: str) -> dict[str, str]:
-    """msgid to msgstr of a gettext catalogue. Fuzzy and untranslated entries are left out, as is the header; plural
-    forms are not used by the app. Raises BadInput for a line that is not of the format."""
+    """Msgid to msgstr of a gettext catalogue. Fuzzy and untranslated entries are left out, as is the header; plural
+    forms are not used by the app. Raises BadInput for a line that is not of the format.
+    """
     entries: dict[str, str] = {}
     key = value = ""
     reading = ""
     fuzzy = skip = False
-    for number, line in enumerate([*text.splitlines(), "msgid \"\""], start=1):
+    for number, line in enumerate([*text.splitlines(), 'msgid ""'], start=1):
         stripped = line.strip()
         if stripped.startswith("#"):
             fuzzy = fuzzy or (stripped.startswith("#,") and "fuzzy" in stripped)
@@ -65,7 +66,9 @@ def read_catalogue(text: str) -> dict[str, str]:
             more = _quoted(stripped, number)
             key, value = (key + more, value) if reading == "key" else (key, value + more)
         elif stripped:
-            raise BadInput(f"line {number} of a catalogue is not gettext: {stripped[:40]!r}", remedy="write msgid and msgstr")
+            raise BadInput(
+                f"line {number} of a catalogue is not gettext: {stripped[:40]!r}", remedy="write msgid and msgstr"
+            )
     return entries
 
 

@@ -1,5 +1,6 @@
 """The 3D map and the list of layers as Panel components. Only small values cross the socket: the browser itself fetches
-style, tiles, flows and streams by HTTP."""
+style, tiles, flows and streams by HTTP.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ class TwinMap(JSComponent):
     style_url = param.String(default="/styles/light.json", doc="Address of the MapLibre style.")
     theme = param.Selector(default="light", objects=["light", "dark"], doc="Colours of the buttons and the strip.")
     language = param.Selector(default="en", objects=["rw", "en", "fr"])
-    camera = param.Dict(default=KIGALI, doc="longitude, latitude (degrees), zoom, pitch, bearing (degrees), duration (ms).")
+    camera = param.Dict(
+        default=KIGALI, doc="longitude, latitude (degrees), zoom, pitch, bearing (degrees), duration (ms)."
+    )
     layers = param.Dict(default={}, doc="By layer: visible, and opacity from 0 to 1.")
     filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
     time = param.String(default="", doc="RFC 3339; empty means now.")

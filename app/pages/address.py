@@ -30,7 +30,8 @@ class Address:
 
 def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
     """The page's state out of its query: `at`, `on`, `lang`, `theme`, `mode`, `sel`. `known` are the catalogue's layers;
-    other names, numbers out of range and other words count as not said."""
+    other names, numbers out of range and other words count as not said.
+    """
     on = query.get("on")
     layers = None if on is None else frozenset(name for name in on.split(",") if name in known)
     found = _SELECTED.fullmatch(query.get("sel", ""))

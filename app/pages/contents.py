@@ -10,7 +10,7 @@ from app.pages.context import Row
 from app.pages.provenance import day, mark_of, origins_of, told
 from tiles.cartography import Entry, colour_of, ramp_of
 from tiles.palette import Theme
-from tiles.style import entry_of, shown_first
+from tiles.style import entry_of, has_content, shown_first
 
 ORDER: Final = ("land", "infrastructure", "services", "migration", "iot")
 """Sectors in this order, others after them by name."""
@@ -34,7 +34,7 @@ def groups(
 ) -> list[dict[str, Any]]:
     """The sectors with their rows, JSON-able, in the order of the page."""
     by_sector: dict[str, list[dict[str, Any]]] = {}
-    for catalogued in catalogue:
+    for catalogued in filter(has_content, catalogue):
         sector = str(catalogued.get("sector") or str(catalogued["name"]).partition(".")[0])
         by_sector.setdefault(sector, []).append(_row(catalogued, say, theme))
     ranked = sorted(by_sector, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
@@ -50,7 +50,7 @@ def groups(
 
 def states(catalogue: Iterable[Row], wanted: frozenset[str] | None) -> dict[str, dict[str, Any]]:
     """The switches at the start: those wanted, or what the style shows first. Every layer at full opacity."""
-    entries = [entry_of(one) for one in catalogue]
+    entries = [entry_of(one) for one in catalogue if has_content(one)]
     return {
         entry.name: {"visible": entry.name in wanted if wanted is not None else shown_first(entry), "opacity": 1.0}
         for entry in entries
@@ -60,9 +60,7 @@ def states(catalogue: Iterable[Row], wanted: frozenset[str] | None) -> dict[str,
 def for_mode(layers: Mapping[str, Mapping[str, Any]], mode: str) -> dict[str, dict[str, Any]]:
     """The switches as a mode wants them."""
     changes = MODE_LAYERS.get(mode, {})
-    return {
-        name: {**state, "visible": changes.get(name, bool(state.get("visible")))} for name, state in layers.items()
-    }
+    return {name: {**state, "visible": changes.get(name, bool(state.get("visible")))} for name, state in layers.items()}
 
 
 def _row(catalogued: Row, say: Words, theme: Theme) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def _row(catalogued: Row, say: Words, theme: Theme) -> dict[str, Any]:
     origins = origins_of(catalogued)
     return {
         "name": entry.name,
-        "title": say.title(catalogued.get("title"), entry.name),
+        "title": say.title(entry.title, entry.name),
         "shape": entry.geometry,
         "colour": colour_of(entry, theme),
         "mark": mark_of(origins),
@@ -82,7 +80,7 @@ def _row(catalogued: Row, say: Words, theme: Theme) -> dict[str, Any]:
 
 def _facts(catalogued: Row, origins: tuple[str, ...], say: Words) -> list[list[str]]:
     count = catalogued.get("count")
-    updated = catalogued.get("updated") or catalogued.get("loaded_at") or catalogued.get("retrieved_at")
+    updated = catalogued.get("loaded_at")
     access = str(catalogued.get("classification") or "")
     told_of: list[tuple[str, str]] = [
         (say("Features"), f"{int(count):,}".replace(",", "\u202f") if count is not None else ""),
@@ -97,9 +95,7 @@ def _facts(catalogued: Row, origins: tuple[str, ...], say: Words) -> list[list[s
 
 
 def _sources(catalogued: Row) -> str:
-    said = catalogued.get("sources") or catalogued.get("source") or ()
-    listed = [said] if isinstance(said, (str, Mapping)) else list(said)
-    names = [str(one.get("attribution") or one.get("name") or "") if isinstance(one, Mapping) else str(one) for one in listed]
+    names = [str(one.get("attribution") or one.get("name") or "") for one in catalogued.get("sources") or ()]
     return ", ".join(dict.fromkeys(name for name in names if name))
 
 
@@ -112,4 +108,7 @@ def _legend(entry: Entry, say: Words) -> dict[str, Any] | None:
     title = described.get("title")
     label = say.title(title, name) if isinstance(title, Mapping) else str(title or name)
     unit = f" ({described['unit']})" if described.get("unit") else ""
-    return {"label": f"{label}{unit}: {low:,.0f} – {high:,.0f}".replace(",", "\u202f"), "colours": [colour for _, colour in stops]}
+    return {
+        "label": f"{label}{unit}: {low:,.0f} … {high:,.0f}".replace(",", "\u202f"),
+        "colours": [colour for _, colour in stops],
+    }

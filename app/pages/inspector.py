@@ -11,7 +11,21 @@ from app.pages.context import Row
 from app.pages.provenance import day, mark_of, origins_of, told
 
 HIDDEN: Final = frozenset(
-    {"tenant", "fid", "geom", "geometry", "digest", "bounds", "place", "layer", "id", "name", "origin", "source", "type"}
+    {
+        "tenant",
+        "fid",
+        "geom",
+        "geometry",
+        "digest",
+        "bounds",
+        "place",
+        "layer",
+        "id",
+        "name",
+        "origin",
+        "source",
+        "type",
+    }
     | {"valid_from", "valid_to", "classification", "properties", "licence"}
 )
 """Not shown among the fields: the machine's own, or told elsewhere on the card."""
@@ -35,7 +49,7 @@ def feature_html(feature: Row, entry: Row, say: Words) -> str:
     provenance = "".join(f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>" for key, text in origin if text)
     empty = f'<p class="hint">{escape(say("No further fields are recorded."))}</p>'
     return (
-        f'<article class="card"><p class="layer">{escape(say.title(entry.get("title"), str(entry.get("name", ""))))} {told_mark}</p>'
+        f'<article class="card"><p class="layer">{escape(say.title(entry.get("titles"), str(entry.get("name", ""))))} {told_mark}</p>'
         f"<h2>{escape(name)}</h2>{f'<table>{rows}</table>' if rows else empty}"
         f'<dl class="origin">{provenance}</dl></article>'
     )
@@ -43,11 +57,14 @@ def feature_html(feature: Row, entry: Row, say: Words) -> str:
 
 def field_rows(values: Row, entry: Row, say: Words) -> list[tuple[str, str, str]]:
     """(title, value, unit) of each field that has a value, in the contract's order, then those it does not name.
-    A standard error stands beside its figure, not in a row of its own."""
+    A standard error stands beside its figure, not in a row of its own.
+    """
     fields: Sequence[Mapping[str, Any]] = entry.get("fields") or ()
     by_name = {str(one["name"]): one for one in fields}
     errors = {str(one["error_of"]): name for name, one in by_name.items() if one.get("error_of")}
-    errors |= {name.replace("_se", "", 1): name for name in values if "_se" in name and name.replace("_se", "", 1) in values}
+    errors |= {
+        name.replace("_se", "", 1): name for name in values if "_se" in name and name.replace("_se", "", 1) in values
+    }
     told_beside = set(errors.values())
     names = [*by_name, *(name for name in values if name not in by_name)]
     rows = []
@@ -112,5 +129,5 @@ def _source(values: Row, entry: Row) -> str:
 
 
 def _end(row: Row, end: str) -> str:
-    words = ("from", "origin_name", "from_name", "origin_place") if end == "from" else ("to", "destination_name", "to_name", "destination")
+    words = ("from", "from_district") if end == "from" else ("to", "to_district")
     return next((str(row[word]) for word in words if row.get(word)), "")

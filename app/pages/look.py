@@ -46,8 +46,24 @@ PAGE_SX: Final[dict[str, Any]] = {
     "& .MuiDrawer-paper": {"backgroundImage": "none", "borderColor": "divider"},
 }
 SWITCH_SX: Final[dict[str, Any]] = {
-    "& .MuiToggleButton-root": {"padding": "4px 12px", "fontSize": 12, "color": "text.secondary", "borderColor": "divider"},
-    "& .Mui-selected.MuiToggleButton-root": {"color": "primary.main", "backgroundColor": "action.selected"},
+    "& .MuiToggleButton-root": {
+        "padding": "4px 12px",
+        "fontSize": 12,
+        "color": "text.secondary",
+        "borderColor": "divider",
+    },
+    "& .Mui-selected.MuiToggleButton-root": {
+        "color": "inherit !important",
+        "backgroundColor": "action.selected",
+        "fontWeight": 600,
+    },
 }
 HEADER_SX: Final[dict[str, Any]] = {"alignItems": "center", "minWidth": 0}
-SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root": {"fontSize": 13}}
+SEARCH_SX: Final[dict[str, Any]] = {
+    "& .MuiInputBase-root": {"fontSize": 13},
+    "& .MuiInputLabel-root, & legend": {"display": "none"},
+    "& fieldset": {"top": 0},
+    "& label[data-shrink=false] + .MuiInputBase-formControl input.MuiInputBase-input::placeholder": {
+        "opacity": "0.75 !important"
+    },
+}

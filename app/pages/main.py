@@ -49,7 +49,14 @@ class Planner:
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.card = pn.pane.HTML("", stylesheets=[CSS], sizing_mode="stretch_width", margin=0)
         self.search = PlaceSearch(
-            context.search, self._layer_title, width=340, size="small", label="", margin=(0, 16), min_characters=2, sx=SEARCH_SX
+            context.search,
+            self._layer_title,
+            width=340,
+            size="small",
+            label="",
+            margin=(0, 16),
+            min_characters=2,
+            sx=SEARCH_SX,
         )
         self.languages = _switch({name: name for name in LANGUAGES}, address.language)
         self.modes_switch = _switch({}, None)
@@ -234,11 +241,13 @@ class Planner:
             self.map.share = said
 
     def _layer_title(self, layer: str) -> str:
-        return self.say.title(self.entries.get(layer, {}).get("title"), layer)
+        return self.say.title(self.entries.get(layer, {}).get("titles"), layer)
 
 
 def _switch(options: dict[str, str], value: str | None) -> pmui.RadioButtonGroup:
-    return pmui.RadioButtonGroup(options=options, value=value, size="small", variant="outlined", margin=(0, 8), sx=SWITCH_SX)
+    return pmui.RadioButtonGroup(
+        options=options, value=value, size="small", variant="outlined", margin=(0, 8), sx=SWITCH_SX
+    )
 
 
 def _session_query() -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from math import log2
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import panel_material_ui as pmui
 import param
@@ -14,7 +13,6 @@ from app.pages.context import Row
 
 CLOSE: Final = 16.5
 """The zoom at which one building or facility is looked at."""
-_COORDINATES: Final = re.compile(r"\s*(-?\d{1,2}(?:\.\d+)?)\s*[,; ]\s*(-?\d{1,2}(?:\.\d+)?)\s*")
 
 
 class PlaceSearch(pmui.AutocompleteInput):
@@ -22,7 +20,7 @@ class PlaceSearch(pmui.AutocompleteInput):
 
     chosen = param.Dict(default={}, doc="The hit that was chosen.")
 
-    _rename = {"chosen": None}
+    _rename: ClassVar[dict[str, str | None]] = {"chosen": None}
 
     def __init__(self, ask: Callable[[str], Sequence[Row]], title: Callable[[str], str], **params: Any) -> None:
         """`ask` finds hits for a text; `title` gives a layer's title. Other parameters are the field's own."""
@@ -31,13 +29,15 @@ class PlaceSearch(pmui.AutocompleteInput):
         self._offered: dict[str, Row] = {}
         super().__init__(lazy_search=True, restrict=False, case_sensitive=False, **params)
 
-    def _filter_options(self, query: str, case_sensitive: bool | None = None, search_strategy: str | None = None) -> list[str]:
+    def _filter_options(
+        self, query: str, case_sensitive: bool | None = None, search_strategy: str | None = None
+    ) -> list[str]:  # the field's own signature
         """The hits for what is typed, as lines; the field calls this in place of filtering its own options."""
         del case_sensitive, search_strategy
         text = query.strip()[:100]
         if len(text) < self.min_characters:
             return []
-        found = {self._line(hit): hit for hit in (*coordinates(text), *self._ask(text))}
+        found = {self._line(hit): hit for hit in self._ask(text)}
         self._offered |= found
         return list(found)
 
@@ -48,20 +48,10 @@ class PlaceSearch(pmui.AutocompleteInput):
             self.chosen = dict(hit)
 
     def _line(self, hit: Row) -> str:
-        where = ", ".join(part for part in (self._layer_title(str(hit.get("layer") or "")), str(hit.get("within") or "")) if part)
+        where = ", ".join(
+            part for part in (self._layer_title(str(hit.get("layer") or "")), *(hit.get("within") or ())) if part
+        )
         return f"{hit.get('name')} · {where}" if where else str(hit.get("name"))
-
-
-def coordinates(text: str) -> list[dict[str, Any]]:
-    """A hit for a text such as `-1.95, 30.06` (either order; in Rwanda the latitude is the negative one), else none."""
-    found = _COORDINATES.fullmatch(text)
-    if not found:
-        return []
-    first, second = float(found[1]), float(found[2])
-    lon, lat = (first, second) if first > second else (second, first)
-    if not (28 <= lon <= 32 and -4 <= lat <= 0):
-        return []
-    return [{"layer": "", "fid": None, "name": f"{lat:.5f}, {lon:.5f}", "place": [lon, lat]}]
 
 
 def camera_for(hit: Mapping[str, Any]) -> dict[str, float] | None:

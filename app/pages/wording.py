@@ -13,7 +13,9 @@ def map_texts(say: Words) -> dict[str, str]:
     """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill."""
     return {
         "loading": say("Opening the map of Rwanda…"),
-        "no_webgl": say("This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."),
+        "no_webgl": say(
+            "This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."
+        ),
         "no_style": say("The map did not come. Check that the service runs, then reload the page."),
         "map_controls": say("Map controls"),
         "zoom_in": say("Zoom in"),

@@ -6,7 +6,7 @@ import { fetchStyle } from "./style";
 
 export function render({ model }: { model: MapModel }): HTMLElement {
   const root = document.createElement("div");
-  root.className = "twin-map";
+  root.className = "twin-stage";
   root.dataset["theme"] = model.theme;
   const note = document.createElement("p");
   note.className = "twin-note";
@@ -20,10 +20,11 @@ export function render({ model }: { model: MapModel }): HTMLElement {
 
   async function start(): Promise<void> {
     try {
-      if (!hasWebGl2()) throw new Error("no-webgl");
+      const graphics = graphicsHere();
+      if (!graphics) throw new Error("no-webgl");
       const [style] = await Promise.all([fetchStyle(model.style_url), loadFonts()]);
       if (ended) return;
-      map = new TwinMap(root, model, style);
+      map = new TwinMap(root, model, style, graphics);
       note.remove();
       bind(map);
     } catch (error) {
@@ -54,10 +55,13 @@ export function render({ model }: { model: MapModel }): HTMLElement {
   }
 }
 
-function hasWebGl2(): boolean {
+/** What draws here: null without WebGL 2; `software` where no graphics card helps, which then draws without smoothing. */
+function graphicsHere(): { software: boolean } | null {
   const context = document.createElement("canvas").getContext("webgl2");
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
+  if (!context) return null;
+  const renderer = String(context.getParameter(context.getExtension("WEBGL_debug_renderer_info")?.UNMASKED_RENDERER_WEBGL ?? 0x1f01));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return { software: /swiftshader|llvmpipe|software/i.test(renderer) };
 }
 
 export default { render };

@@ -30,6 +30,8 @@ export class LiveFeed {
   readonly sensors = new Map<string, Sensor>();
   /** Milliseconds (page clock) at which each sensor last spoke. */
   readonly heard = new Map<string, number>();
+  /** Where each sensor was before it last moved. */
+  readonly before = new Map<string, [lon: number, lat: number]>();
   state: LiveState = "off";
   lastHeard = 0;
   #socket: WebSocket | null = null;
@@ -76,6 +78,7 @@ export class LiveFeed {
       if (sensor.phenomenon && sensor.value !== null)
         sensor.readings[sensor.phenomenon] = `${sensor.value} ${sensor.unit ?? ""}`.trim();
       if (!Number.isFinite(sensor.lon) || !Number.isFinite(sensor.lat)) continue;
+      if (known) this.before.set(change.id, [known.lon, known.lat]);
       this.sensors.set(change.id, sensor);
       if (message.type === "update") this.heard.set(change.id, now);
     }

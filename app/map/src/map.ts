@@ -14,6 +14,7 @@ const HOVER_MS = 120;
 const TICK_MS = 1000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
+const BOUNDARIES = "land.districts:fill";
 
 setWorkerUrl(URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" })));
 
@@ -22,7 +23,8 @@ export class TwinMap {
   readonly #controls: Controls;
   readonly #strip = new Strip();
   readonly #feed: LiveFeed;
-  readonly #overlay: Overlay;
+  /** Made after the first frame: a second drawing context takes its time. */
+  #overlay: Overlay | null = null;
   readonly #selection: Selection;
   readonly #ended = new AbortController();
   readonly #tick: number;
@@ -30,12 +32,15 @@ export class TwinMap {
   #flowsAsked = "";
   #place: string | null = null;
   #terrain = true;
+  /** Nothing glides: the viewer asked for that, or no graphics card would keep up. */
+  readonly #still: boolean;
   #pendingDraw = 0;
 
   constructor(
     root: HTMLElement,
     private readonly model: MapModel,
     private style: StyleSpecification,
+    graphics: { software: boolean },
   ) {
     const { camera } = model;
     const canvas = document.createElement("div");
@@ -43,7 +48,8 @@ export class TwinMap {
     root.append(canvas);
     this.#map = new MapLibre({
       container: canvas,
-      style: withState(style, model.layers, model.filters),
+      // Terrain rises after the first frame: boundaries stand sooner.
+      style: { ...withState(style, model.layers, model.filters), terrain: undefined },
       center: [camera.longitude, camera.latitude],
       zoom: camera.zoom,
       pitch: camera.pitch,
@@ -58,12 +64,11 @@ export class TwinMap {
       // Names of places come from one overzoomed tile: split, each part would repeat them.
       zoomLevelsToOverscale: undefined,
       fadeDuration: 150,
-      canvasContextAttributes: { antialias: true, preserveDrawingBuffer: true },
+      canvasContextAttributes: { antialias: !graphics.software, preserveDrawingBuffer: true },
     });
     this.#terrain = camera.pitch > 5;
-    if (!this.#terrain) this.#map.once("style.load", () => this.setTerrain(false));
+    this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#feed = new LiveFeed(model.live_url, () => this.#liveChanged());
-    this.#overlay = new Overlay(this.#map, this.#feed);
     this.#selection = new Selection(this.#map);
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
     this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
@@ -72,11 +77,12 @@ export class TwinMap {
     this.#listen(canvas);
     this.streams();
     this.#tick = window.setInterval(() => this.#strip.tick(), TICK_MS * 10);
-    this.#map.once("load", () => {
-      root.dataset["loaded"] = "yes";
+    this.#map.once("style.load", () => {
+      root.dataset["ready"] = "yes";
       this.states();
       this.select();
     });
+    this.#markPainted(root);
   }
 
   /** Switches, opacities and filters. */
@@ -138,7 +144,7 @@ export class TwinMap {
     if (this.#pendingDraw) return;
     this.#pendingDraw = requestAnimationFrame(() => {
       this.#pendingDraw = 0;
-      this.#overlay.draw({
+      this.#overlay?.draw({
         states: this.model.layers,
         facts: factsOf(this.style),
         flows: this.#flows,
@@ -146,6 +152,7 @@ export class TwinMap {
         deck: this.model.deck,
         time: this.model.time,
       });
+      if (this.#overlay?.isMoving()) this.draw();
     });
   }
 
@@ -210,9 +217,31 @@ export class TwinMap {
     });
   }
 
+  /** When the boundaries stand on the canvas, says so on the element (`data-painted`, milliseconds since the page began),
+   * then raises the terrain and lays the overlay over it. Without boundaries the first idle moment counts. */
+  #markPainted(root: HTMLElement): void {
+    const look = () => {
+      if (!this.#map.getLayer(BOUNDARIES) || !this.#map.queryRenderedFeatures({ layers: [BOUNDARIES] }).length) return;
+      deepen();
+    };
+    const deepen = () => {
+      this.#map.off("render", look);
+      this.#map.off("idle", deepen);
+      if (this.#overlay || this.#ended.signal.aborted) return;
+      root.dataset["painted"] = performance.now().toFixed(0);
+      window.setTimeout(() => {
+        if (this.#ended.signal.aborted) return;
+        this.#overlay = new Overlay(this.#map, this.#feed, this.#still);
+        this.setTerrain(this.#terrain);
+      });
+    };
+    this.#map.on("render", look);
+    this.#map.on("idle", deepen);
+  }
+
   #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
     const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
-    return this.#overlay.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place);
+    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place);
   }
 
   #clicked(found: Picked | null): void {

@@ -10,7 +10,7 @@ import type { Map as MapLibre } from "maplibre-gl";
 import { flowLayers, type Flow } from "./arcs";
 import type { LiveFeed, Sensor } from "./live";
 import type { LayerState, Picked, Place } from "./model";
-import { sensorLayers, type Rgb } from "./sensors";
+import { isMoving, sensorLayers, type Rgb } from "./sensors";
 import type { LayerFacts } from "./style";
 
 const FLOWS = "migration.flows";
@@ -30,7 +30,6 @@ export interface Scene {
 
 export class Overlay {
   readonly #overlay: MapLibreOverlay;
-  readonly #still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   readonly #converter = new JSONConverter({
     configuration: { classes: { ...flatLayers, ...aggregationLayers, ...geoLayers, ...meshLayers } },
   });
@@ -39,6 +38,7 @@ export class Overlay {
   constructor(
     private readonly map: MapLibre,
     private readonly feed: LiveFeed,
+    private readonly still: boolean,
   ) {
     this.#overlay = new MapLibreOverlay({ interleaved: false, layers: [] });
     map.addControl(this.#overlay as never);
@@ -53,10 +53,15 @@ export class Overlay {
     const sensors = scene.states[SENSORS];
     if (sensors?.visible) {
       const colour = rgb(scene.facts[SENSORS]?.colour ?? "#0ca678");
-      layers.push(...sensorLayers(this.feed, ground, colour, sensors.opacity, this.#still));
+      layers.push(...sensorLayers(this.feed, ground, colour, sensors.opacity, this.still));
     }
     layers.push(...this.#analyst(scene.deck));
     this.#overlay.setProps({ layers });
+  }
+
+  /** Whether the next frame will differ from this one. */
+  isMoving(): boolean {
+    return !this.still && isMoving(this.feed);
   }
 
   /** The feature that deck draws under a pixel, or null. */

@@ -12,15 +12,28 @@ const GLIDE_MS = 950;
 const GREY: Rgb = [138, 143, 152];
 const ALERT: Rgb = [240, 62, 62];
 
+/** Whether any sensor is between two places or within its ring: as long as that holds, each frame is a new one. */
+export function isMoving(feed: LiveFeed): boolean {
+  const clock = performance.now();
+  for (const heard of feed.heard.values()) if (clock - heard < GLIDE_MS) return true;
+  return false;
+}
+
+function gliding(feed: LiveFeed, sensor: Sensor, clock: number): [number, number] {
+  const before = feed.before.get(sensor.id);
+  const part = Math.min(1, (clock - (feed.heard.get(sensor.id) ?? 0)) / GLIDE_MS);
+  if (!before || part >= 1) return [sensor.lon, sensor.lat];
+  return [before[0] + (sensor.lon - before[0]) * part, before[1] + (sensor.lat - before[1]) * part];
+}
+
 export function sensorLayers(feed: LiveFeed, ground: Ground, colour: Rgb, opacity: number, still: boolean): Layer[] {
   const sensors = [...feed.sensors.values()];
   const now = Date.now();
   const clock = performance.now();
-  const position = (sensor: Sensor): [number, number, number] => [
-    sensor.lon,
-    sensor.lat,
-    ground(sensor.lon, sensor.lat) + 2,
-  ];
+  const position = (sensor: Sensor): [number, number, number] => {
+    const [lon, lat] = still ? [sensor.lon, sensor.lat] : gliding(feed, sensor, clock);
+    return [lon, lat, ground(lon, lat) + 2];
+  };
   const shade = (sensor: Sensor): Rgb => {
     if (now - Date.parse(sensor.time) > STALE_MS) return GREY;
     return sensor.quality && !["good", "ok", "valid"].includes(sensor.quality) ? ALERT : colour;
@@ -50,7 +63,6 @@ export function sensorLayers(feed: LiveFeed, ground: Ground, colour: Rgb, opacit
       getRadius: 5,
       getFillColor: (sensor) => [...shade(sensor), 235],
       getLineColor: [255, 255, 255, 230],
-      transitions: still ? undefined : { getPosition: GLIDE_MS },
     }),
   ];
 }

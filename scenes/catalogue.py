@@ -37,9 +37,10 @@ def version(connection: Connection[Any], cell: Cell) -> str | None:
 
 
 def totals(connection: Connection[Any]) -> dict[str, int]:
-    """Buildings, cells and problems that the session may see."""
+    """Buildings in cells, cells, and problems that the session may see; a problem without a polygon is in no cell."""
     row = connection.execute(
-        "select coalesce(sum(count), 0), count(distinct cell), coalesce(sum(problems), 0) from scenes.cell where scene = %s",
+        "select coalesce(sum(count), 0), count(distinct cell), (select count(*) from scenes.building where reason > 0)"
+        " from scenes.cell where scene = %s",
         (SCENE,),
     ).fetchone()
     buildings, cells, problems = row or (0, 0, 0)

@@ -25,6 +25,7 @@ Json = dict[str, Any]
 # A step finer than this buys nothing: footprints are not known to the centimetre.
 FINEST_STEP_M = 0.005
 NO_ERROR = -1.0
+NO_HEIGHT = 0.0
 NO_STOREYS = 0
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
@@ -98,7 +99,7 @@ SCHEMA: Json = {
                     "type": "SCALAR",
                     "componentType": "FLOAT32",
                     "description": "metres from the lowest ground under the footprint to the top of the roof",
-                    "required": True,
+                    "noData": NO_HEIGHT,
                 },
                 "height_se": {
                     "type": "SCALAR",
@@ -127,7 +128,7 @@ def _property_table(chunk: _Chunk, footprints: Footprints) -> Json:
             "stringOffsetType": "UINT32" if wide else "UINT16",
         },
         "fid": facts["fid"].astype("<u4"),
-        "height": np.nan_to_num(facts["height"].astype("<f4"), posinf=0.0, neginf=0.0),
+        "height": np.nan_to_num(facts["height"].astype("<f4"), nan=NO_HEIGHT, posinf=NO_HEIGHT, neginf=NO_HEIGHT),
         "height_se": np.where(np.isfinite(error), error, np.float32(NO_ERROR)),
         "storeys": np.clip(facts["storeys"], 0, 255).astype("u1"),
         "use": np.clip(facts["use"], 0, len(USES) - 1).astype("u1"),

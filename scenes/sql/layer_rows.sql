@@ -1,5 +1,5 @@
 -- returns the layer's buildings that meet a condition, by fid, with the codes of scenes/footprints.py
-select fid, tenant, id, st_asbinary(case when st_numgeometries(geom) = 1 then st_geometryn(geom, 1) else geom end, 'NDR') as shape,
+select fid, tenant, id, coalesce(st_asbinary(case when st_numgeometries(geom) = 1 then st_geometryn(geom, 1) else geom end, 'NDR'), '') as shape,
        (coalesce(array_position(%(roofs)s::text[], roof_shape), 1) - 1)::int2 as roof,
        greatest(least(coalesce(storeys, 0), 255), 0)::int2 as storeys,
        (coalesce(array_position(%(uses)s::text[], use), 1) - 1)::int2 as use,

@@ -63,6 +63,8 @@ def stock(scene_database: Database) -> Database:
         scene_database,
         "update infrastructure.buildings set height_m = 1.2, roof_height_m = 1.5 where id = 'syn:11010102:23'",
     )
+    lost = "insert into infrastructure.buildings (id, geom, origin, height_m, ground_m) values ('lost', null, 'synthetic', 5, 1500)"
+    write(scene_database, lost)
     built(scene_database)
     return scene_database
 
@@ -253,8 +255,9 @@ def test_problems_are_listed_with_what_is_drawn_instead(web: TestClient) -> None
     assert {row["id"]: (row["reason"], row["drawn"]) for row in answer["problems"]} == {
         "syn:11010102:21": ("its height is missing, not above 0 or over 1,000 m", "3 m high"),
         "syn:11010102:23": ("its roof is not lower than the building", "a flat roof"),
+        "lost": ("it has no polygon", "nothing"),
     }
-    assert answer["count"] == 2
+    assert answer["count"] == 3
     assert web.get("/scenes/buildings/problems", params={"limit": 1}).json()["next_after"]
 
 

@@ -15,6 +15,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from layers.ingest.quantities import NO_VALUE, parse_quantity
 from layers.ingest.repair import as_text
@@ -74,7 +75,9 @@ def number(column: str, *, unit: str | None = None, low: float = -np.inf, high: 
         series = _column(batch, column)
         if pd.api.types.is_numeric_dtype(series):
             return series.astype(float).where(series.between(low, high))
-        return pd.to_numeric(_each(batch, column, read), errors="coerce").astype(float)
+        codes, labels = _distinct(batch, column)
+        values = np.array([*(read(label) for label in labels), None], dtype=float)
+        return pd.Series(values[codes], index=batch.index)
 
     return numbers
 
@@ -114,7 +117,8 @@ def slug(prefix: str, column: str) -> Maker:
 
 def constant(value: str | float) -> Maker:
     """The same value for every row."""
-    return lambda batch: pd.Series([value] * len(batch), index=batch.index)
+    kind = "string" if isinstance(value, str) else "float64"
+    return lambda batch: pd.Series(value, index=batch.index, dtype=kind)
 
 
 def length_m(batch: gpd.GeoDataFrame) -> pd.Series[Any]:
@@ -172,8 +176,14 @@ def _column(batch: gpd.GeoDataFrame, column: str) -> pd.Series[Any]:
     return pd.Series([None] * len(batch), index=batch.index, dtype="object")
 
 
-def _each(batch: gpd.GeoDataFrame, column: str, change: Callable[[str], Any]) -> pd.Series[Any]:
-    """`change` once per distinct text of the column; nulls stay null. `Any`: a text or a number."""
-    codes, labels = pd.factorize(as_text(_column(batch, column)), use_na_sentinel=True)
-    changed = np.array([*(change(str(label)) for label in labels), None], dtype=object)
-    return pd.Series(changed[codes], index=batch.index, dtype="object")
+def _each(batch: gpd.GeoDataFrame, column: str, change: Callable[[str], str | None]) -> pd.Series[Any]:
+    """`change` once per distinct text of the column, as pandas strings; nulls stay null."""
+    codes, labels = _distinct(batch, column)
+    changed = pd.array([*(change(label) for label in labels), None], dtype="string")
+    return pd.Series(changed[codes], index=batch.index)
+
+
+def _distinct(batch: gpd.GeoDataFrame, column: str) -> tuple[NDArray[np.intp], list[str]]:
+    """The code of each row (-1 for null, which also finds the last place) and the texts the codes stand for."""
+    codes, labels = pd.factorize(_column(batch, column), use_na_sentinel=True)
+    return codes, [str(label) for label in as_text(pd.Series(labels))]

@@ -8,6 +8,7 @@ import geopandas as gpd
 
 from layers.mapping import Maker, area_m2, constant, key, number, text, words
 from layers.sectors.land.lakes import read_lakes
+from layers.sectors.land.parcelling import read_parcels
 from layers.spec import Column, Provenance, RasterSource, Source
 
 _WASAC: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-admin-boundary"}
@@ -192,6 +193,17 @@ SOURCES = (
         fields={"name": text("name"), "kind": _either("water", "natural"), "area_m2": area_m2},
         address=PBF_ADDRESS,
         **_OSM,
+    ),
+    Source(
+        name="synthetic parcels",
+        layer="land.parcels",
+        path="population/*.csv",
+        origin="synthetic",
+        read=read_parcels,
+        inputs=("admin", "terrain", "landcover", "transport"),
+        licence="as the twin",
+        attribution="made by the twin from villages, census, elevation and land cover",
+        remarks="synthetic: no cadastre is open; every building of the synthetic stock stands on one",
     ),
     Source(
         name="osm land use",

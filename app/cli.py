@@ -171,12 +171,12 @@ def login_command(
 def demo_sensors(
     rate: Annotated[float, typer.Option(help="Messages per second.")] = 20.0,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
-    faults: Annotated[list[str] | None, typer.Option(help="silence, drift, spikes, duplicates, disorder or malformed.")] = None,
+    faults: Annotated[str, typer.Option(help="What goes wrong, as shares: spikes=0.01,malformed=0.1.")] = "",
 ) -> None:
     """Publish simulated sensors to the broker."""
     from app import telemetry
 
-    telemetry.simulate(Settings.read(), rate=rate, seconds=seconds, faults=tuple(faults or ()))
+    telemetry.simulate(Settings.read(), rate=rate, seconds=seconds, faults=faults)
 
 
 @live.command("consume")

@@ -96,7 +96,7 @@ def _load_file(
         raise BadInput(f"{file.name} needs a layer", remedy="pass --layer, one of those that GET /layers lists")
     known = registry.layer(layer)
     return load_file(
-        opened.database, known, file, actor=SYSTEM, region=settings.data.region, crs=crs, progress=bars.named(f"{known.name} ← {file.name}")
+        opened.database, known, file, actor=SYSTEM, region=settings.data.region, crs=crs, cache=settings.data.cache, progress=bars.named(f"{known.name} ← {file.name}")
     )
 
 
@@ -171,14 +171,16 @@ def _bars(console: Console, *, shown: bool) -> Iterator[Bars]:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """The closing table: one row per source."""
+    """The closing table: one row per source that was there."""
     made = Table(box=None, pad_edge=False)
     made.add_column("")
-    made.add_column("source")
-    made.add_column("layer")
+    made.add_column("source", no_wrap=True)
+    made.add_column("layer", no_wrap=True)
     for name in ("read", "loaded", "repaired", "quarantined", "seconds"):
         made.add_column(name, justify="right")
     for one in outcomes:
+        if one.state == "absent":
+            continue
         made.add_row(
             _MARK[one.state], one.source, one.layer, f"{one.read:,}", f"{one.loaded:,}", f"{one.repaired:,}", f"{one.quarantined:,}", f"{one.seconds:.1f}"
         )

@@ -46,7 +46,7 @@ class Made:
 
 def scene_grid(settings: Settings) -> Grid:
     """The quadtree of the region's scenes; build and service must use the same."""
-    return Grid(settings.data.region)
+    return Grid.over(settings.data.region)
 
 
 def make(

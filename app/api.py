@@ -1,0 +1,182 @@
+"""The service: every router, the page, and what runs beside them, in one application on one port.
+
+Outermost stands `Gate` (who asks, from where), then the cached tiles, then compression, then FastAPI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse
+from numpy.typing import NDArray
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Scope
+
+from app import page
+from app.auth import Gate
+from app.feed import Feed
+from app.feed import router as changes_router
+from app.outputs import scene_grid
+from layers import router as layer_routes
+from layers.catalogue import catalogue
+from layers.ground import GroundKeeper
+from layers.live.hub import Hub
+from layers.live.router import router as live_router
+from layers.registry import Registry
+from scenes import router as scene_routes
+from scenes.terrain import Floats, Terrain
+from tiles import router as tile_routes
+from tiles.cache import AccessScope, TileCache
+from tiles.hot import HotTiles
+from tiles.pictures import RasterTiles
+from tiles.service import VectorTiles
+from twin import changes
+from twin.access import ANONYMOUS, Actor
+from twin.changes import Change
+from twin.crs import geoid_separation
+from twin.db import Database
+from twin.errors import Unavailable
+from twin.http import DatabaseHere, install_problems
+from twin.settings import Settings
+
+DIST = Path(__file__).parent / "map" / "dist"
+DESCRIPTION = """Layers, tiles, scenes and live values of the national digital twin of Rwanda.
+
+Every feature says its origin: `synthetic`, `schematic`, `simulated` and `modelled` ones are not observations."""
+SMALLEST_GZIP = 1024
+
+
+class Parts:
+    """What the routes share in one process: the caches, the ground, the hub."""
+
+    def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
+        self.settings = settings
+        self.database = database
+        self.registry = registry
+        self.cache = TileCache(settings.server.tile_cache_mb * 2**20)
+        self.vectors = VectorTiles(registry, database, self.cache)
+        self.ground = GroundKeeper(database, ANONYMOUS, region=settings.data.region)
+        self.rasters = RasterTiles(registry, database, self.cache, self.ground)
+        self.hub = Hub(database)
+        self.feed = Feed()
+
+    async def catalogue(self, actor: Actor) -> Iterable[Mapping[str, Any]]:
+        """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
+        return await asyncio.to_thread(self.catalogue_now, actor)
+
+    def catalogue_now(self, actor: Actor) -> list[dict[str, Any]]:
+        with self.database.session(actor) as session:
+            return list(catalogue(session, self.registry))
+
+    def heights(self, lon: Floats, lat: Floats, *, resolution_m: float) -> NDArray[Any]:
+        """Heights of the loaded ground (n,), EGM96 metres. `Any`: float32, as the ground keeps them."""
+        return self.ground.get().heights(lon, lat, resolution_m=resolution_m)
+
+    async def on_change(self, change: Change) -> None:
+        """What else follows a change once its tiles are given up."""
+        self.rasters.apply(change)
+        self.feed.tell(change)
+
+
+@contextlib.asynccontextmanager
+async def at_work(parts: Parts) -> AsyncIterator[None]:
+    """The service's own work beside answering: numbering and following changes, the pulse of the database, the live hub."""
+    work = [
+        asyncio.create_task(changes.advance_for_ever(parts.database), name="advance"),
+        asyncio.create_task(parts.vectors.follow(told=parts.on_change), name="follow"),
+        asyncio.create_task(parts.vectors.watch(), name="pulse"),
+    ]
+    try:
+        async with parts.hub.running():
+            yield
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await parts.database.close_async()
+
+
+def create_app(settings: Settings, database: Database, registry: Registry) -> ASGIApp:
+    """The whole service as one ASGI application. Nothing starts before its lifespan does."""
+    parts = Parts(settings, database, registry)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with at_work(parts):
+            yield
+
+    api = FastAPI(title="Twin of Rwanda", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    api.state.database = database
+    api.state.hub = parts.hub
+    install_problems(api)
+    _add_routers(api, parts)
+    _add_operation(api, parts)
+    page.mount(api, parts)
+    inner: ASGIApp = GZipMiddleware(api, minimum_size=SMALLEST_GZIP, compresslevel=5)
+    hot: ASGIApp = HotTiles(inner, parts.cache, scope_of=_access, health=parts.vectors)
+    if settings.server.origins:
+        hot = CORSMiddleware(
+            hot, allow_origins=list(settings.server.origins), allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match"], expose_headers=["ETag", "Twin-Thinned", "Twin-Stale"],
+        )  # fmt: skip
+    return Gate(hot, database, settings.server)
+
+
+def _access(scope: Scope) -> AccessScope:
+    found = scope.get("twin.actor")
+    return AccessScope.of(found if isinstance(found, Actor) else ANONYMOUS)
+
+
+def _add_routers(api: FastAPI, parts: Parts) -> None:
+    region = parts.settings.data.region
+    api.include_router(layer_routes.router(parts.registry, region=region))
+    api.include_router(tile_routes.router(vectors=parts.vectors, rasters=parts.rasters, catalogue=parts.catalogue, fonts=DIST / "fonts"))
+    terrain = Terrain(heights=parts.heights, separation=geoid_separation, bounds=region)
+    api.include_router(scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain))
+    api.include_router(live_router)
+    api.include_router(changes_router(parts.feed, parts.registry))
+
+
+def _add_operation(api: FastAPI, parts: Parts) -> None:
+    @api.get("/", include_in_schema=False)
+    def front() -> RedirectResponse:
+        return RedirectResponse("/app")
+
+    @api.get("/livez", tags=["operation"], summary="Whether the process answers")
+    def livez() -> PlainTextResponse:
+        return PlainTextResponse("alive\n")
+
+    @api.get("/readyz", tags=["operation"], summary="Whether it can do its work")
+    def readyz(database: DatabaseHere) -> PlainTextResponse:
+        with database.session(ANONYMOUS) as session:
+            row = session.execute("select count(*) from twin.layer where count > 0").fetchone()
+        if not row or not row[0]:
+            raise Unavailable("no layer holds anything yet", remedy="run `twin load`")
+        return PlainTextResponse(f"ready: {row[0]} layers\n")
+
+    @api.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=PlainTextResponse)
+    def metrics() -> PlainTextResponse:
+        cache = parts.cache
+        figures = {
+            "twin_tile_cache_bytes": cache.bytes,
+            "twin_tile_cache_entries": len(cache),
+            "twin_tile_cache_hits_total": cache.hits,
+            "twin_tile_cache_misses_total": cache.misses,
+            "twin_database_away": int(parts.vectors.away),
+            "twin_live_sequence": parts.hub.seq,
+        }
+        return PlainTextResponse("".join(f"{name} {value}\n" for name, value in figures.items()))
+
+    @api.get("/favicon.ico", include_in_schema=False)
+    def icon() -> FileResponse:
+        return FileResponse(Path(__file__).parent / "pages" / "icon.svg", media_type="image/svg+xml")
+
+    @api.get("/docs", include_in_schema=False)
+    def docs() -> FileResponse:
+        return FileResponse(Path(__file__).parent / "pages" / "docs.html", media_type="text/html")

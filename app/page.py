@@ -1,0 +1,113 @@
+"""The planner's page in the service: Panel mounted at `/app`, its questions asked in this process as the session's actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from psycopg import sql
+
+from app.auth import COOKIE
+from layers import query
+from layers.registry import Registry
+from layers.search import search
+from twin.access import ANONYMOUS, Actor, redeem
+from twin.db import Database
+from twin.scenarios.overlay import table
+from twin.settings import Settings
+
+if TYPE_CHECKING:
+    from app.pages.context import PlannerContext
+
+NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twin of Rwanda</title>
+<body style="font: 16px system-ui; max-width: 40em; margin: 4em auto"><h1>The map is not built yet</h1>
+<p>The service runs; its page needs the map's bundle. Install Node.js and npm, then run <code>make up</code> again.</p>
+<p>Meanwhile the API is at <a href="/docs">/docs</a> and every layer at <a href="/layers">/layers</a>.</p>"""
+
+
+class Shared(Protocol):
+    """What the page takes of the service's parts. `Any`: a catalogue entry is JSON."""
+
+    settings: Settings
+    database: Database
+    registry: Registry
+
+    def catalogue_now(self, actor: Actor) -> list[dict[str, Any]]: ...
+
+
+def mount(api: FastAPI, parts: Shared) -> None:
+    """Serve the page at `/app`, or where its bundle was not built a page that says so."""
+    from app.map.component import DIST
+
+    if not any(DIST.glob("*.js")):
+        api.add_api_route("/app", lambda: HTMLResponse(NOT_BUILT, status_code=503), include_in_schema=False)
+        return
+    import panel as pn
+    from panel.io.fastapi import add_applications
+
+    from app.pages.main import planner
+
+    pn.extension()
+    # The gate in front judges Origin and Host of every WebSocket, this one's too.
+    add_applications({"/app": lambda: planner(context(parts))}, app=api, websocket_origin=["*"], title="Twin of Rwanda")
+
+
+def context(parts: Shared) -> PlannerContext:
+    """The page's questions, bound to whoever opened the session."""
+    from app.pages.context import PlannerContext
+
+    actor = session_actor(parts.database)
+    return PlannerContext(
+        catalogue=lambda: parts.catalogue_now(actor),
+        feature=_feature(parts, actor),
+        search=_search(parts, actor),
+        largest=_largest(parts, actor),
+        sectors={sector.name: sector.titles._asdict() for sector in parts.registry.sectors},
+    )
+
+
+def session_actor(database: Database) -> Actor:
+    """The actor of the Panel session at hand, by the cookie its page was asked with."""
+    import panel as pn
+
+    cookies = cast("Mapping[str, str]", pn.state.cookies or {})
+    secret = cookies.get(COOKIE)
+    return (redeem(database, secret, kind="cookie") if secret else None) or ANONYMOUS
+
+
+def _feature(parts: Shared, actor: Actor) -> Callable[[str, int], Mapping[str, Any]]:
+    def feature(layer: str, fid: int) -> Mapping[str, Any]:
+        known = parts.registry.layer(layer)
+        with parts.database.session(actor) as session:
+            query.require_readable(session, known)
+            return query.feature_by_fid(session, known, fid)
+
+    return feature
+
+
+def _search(parts: Shared, actor: Actor) -> Callable[[str], Sequence[Mapping[str, Any]]]:
+    def find(text: str) -> Sequence[Mapping[str, Any]]:
+        with parts.database.session(actor) as session:
+            return search(session, parts.registry, text, region=parts.settings.data.region)
+
+    return find
+
+
+def _largest(parts: Shared, actor: Actor) -> Callable[[str, str, int], Sequence[Mapping[str, Any]]]:
+    def largest(layer: str, field: str, count: int) -> Sequence[Mapping[str, Any]]:
+        known = parts.registry.layer(layer)
+        if known.field_named(field) is None:
+            return []
+        columns = [one.name for one in known.fields]
+        with parts.database.session(actor) as session:
+            rows = session.execute(
+                sql.SQL("select fid, id, origin, {} from {} order by {} desc nulls last limit %s").format(
+                    sql.SQL(", ").join(map(sql.Identifier, columns)), table(layer), sql.Identifier(field)
+                ),
+                (count,),
+            ).fetchall()
+        return [dict(zip(("fid", "id", "origin", *columns), row, strict=True)) for row in rows]
+
+    return largest

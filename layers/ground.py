@@ -74,7 +74,8 @@ class Model:
         rows, columns = self.sure.shape
         i, j = np.floor(row / self.cell).astype(np.intp), np.floor(column / self.cell).astype(np.intp)
         inside = (i >= 0) & (j >= 0) & (i < rows) & (j < columns)
-        return inside & self.sure[np.clip(i, 0, rows - 1), np.clip(j, 0, columns - 1)]
+        known: Mask = inside & self.sure[np.clip(i, 0, rows - 1), np.clip(j, 0, columns - 1)]
+        return known
 
 
 class Ground:
@@ -89,7 +90,8 @@ class Ground:
         cls, elevation: Sequence[Path], *, landcover: Path | None = None, spots: Sequence[Spot] = (), region: BBox | None = None
     ) -> Ground:
         """The ground from elevation models, the lowest first. `landcover` tells lakes; `spots` are peaks for the voids;
-        `region` in degrees widens the surface beyond the models. Raises NotFound without a model."""
+        `region` in degrees widens the surface beyond the models. Raises NotFound without a model.
+        """
         if not elevation:
             raise NotFound("no elevation model is loaded", remedy="load a raster of land.terrain")
         models = [Model.open(path) for path in elevation]

@@ -91,7 +91,8 @@ class Pyramid:
 
         def over(nodes: Floats) -> Floats:
             along = nodes[j] + (nodes[j + 1] - nodes[j]) * v
-            return (along[:, i] + (along[:, i + 1] - along[:, i]) * u).ravel()
+            spread: Floats = (along[:, i] + (along[:, i + 1] - along[:, i]) * u).ravel()
+            return spread
 
         return over(column), over(row)
 

@@ -68,7 +68,8 @@ class Surface:
         rows, columns = self.heights.shape
         i = np.clip(np.rint((lat - self.south) / STEP_DEG).astype(np.intp), 0, rows - 1)
         j = np.clip(np.rint((lon - self.west) / STEP_DEG).astype(np.intp), 0, columns - 1)
-        return values[i, j]
+        chosen: Mask = values[i, j]
+        return chosen
 
 
 def fill(heights: Grid, water: Mask, *, west: float, south: float, spots: Sequence[Spot] = ()) -> Surface:
@@ -89,7 +90,7 @@ def fill(heights: Grid, water: Mask, *, west: float, south: float, spots: Sequen
 
 def _lakes(heights: Grid, known: Mask, water: Mask) -> tuple[Grid, Mask]:
     """Levels of the void parts of waters, and where they are."""
-    labels, count = ndimage.label(water, structure=np.ones((3, 3)))
+    labels, _count = ndimage.label(water, structure=np.ones((3, 3)))
     level = np.full(heights.shape, np.nan, dtype=np.float32)
     lake = np.zeros(heights.shape, dtype=bool)
     for number, where in enumerate(ndimage.find_objects(labels), start=1):
@@ -139,7 +140,8 @@ def _cone(surface: Grid, distance: Floats, spot: Spot, west: float, south: float
     y, x = np.ogrid[:rows, :columns]
     away_km = np.hypot(y - i, x - j) * STEP_DEG * _DEGREE_M / 1000
     rise = (spot.height_m - surface[i, j]) * np.clip(1 - away_km / spot.foot_km, 0, 1) ** 1.5
-    return (surface + rise * np.clip(distance / _FADE_NODES, 0, 1)).astype(np.float32)
+    raised: Grid = (surface + rise * np.clip(distance / _FADE_NODES, 0, 1)).astype(np.float32)
+    return raised
 
 
 def _variogram(heights: Grid) -> tuple[list[float], list[float]]:

@@ -77,6 +77,8 @@ class _Flight:
     key: Key
     done: asyncio.Future[Entry]
     stale: bool = False
+    task: asyncio.Task[None] | None = None
+    """Held here so that it is not collected while it runs."""
 
 
 def entry(key: Key, data: bytes, media_type: str, *, more: Mapping[str, str] | None = None, compress: bool = True, lasts: str = "no-cache") -> Entry:
@@ -145,8 +147,7 @@ class TileCache:
             self.misses += 1
             flight = _Flight(key, asyncio.get_running_loop().create_future())
             self._flights[key] = flight
-            task = asyncio.create_task(self._fly(flight, make))
-            flight.done.add_done_callback(lambda _, keep=task: None)  # type: ignore[misc]  # holds the task until it is done
+            flight.task = asyncio.create_task(self._fly(flight, make))
         return await asyncio.shield(flight.done)
 
     async def _fly(self, flight: _Flight, make: Callable[[], Awaitable[Entry]]) -> None:

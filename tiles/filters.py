@@ -111,7 +111,7 @@ class _Compiler:
             swapped = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
             left, right, operation = right, left, swapped.get(operation, operation)
         name, kind = self._field(left)
-        return sql.SQL("({} {} {})").format(name, sql.SQL(_COMPARISONS[operation]), self._value(right, kind))  # type: ignore[arg-type]
+        return sql.SQL("({} {} {})").format(name, sql.SQL(_COMPARISONS[operation]), self._value(right, kind))
 
     def _between(self, _: str, arguments: list[Node]) -> sql.Composable:
         name, kind = self._field(arguments[0])

@@ -89,7 +89,7 @@ def refresh(
     if not touched:
         return 0
     coarse = [] if layer.coverage else list(every[:-1])
-    homes = {band: _homes(connection, layer, band, exact, touched) for band in coarse}
+    homes = {band: _homes(connection, band, exact, touched) for band in coarse}
     around = coverages.reach(connection, exact, touched) if layer.coverage and len(every) > 1 else None
     connection.execute(sql.SQL("delete from {} where fid = any(%s)").format(exact), (touched,))
     fill_exact(connection, layer, exact, touched)
@@ -97,7 +97,7 @@ def refresh(
         around |= coverages.reach(connection, exact, touched)
         coverages.refresh(connection, layer, {band: companion(layer, band) for band in every}, touched, around)
     for band in coarse:
-        cells = sorted(homes[band] | _homes(connection, layer, band, exact, touched))
+        cells = sorted(homes[band] | _homes(connection, band, exact, touched))
         connection.execute(sql.SQL("delete from {} where _cell = any(%s)").format(companion(layer, band)), (cells,))
         source = _source(connection, layer, exact, _fids_at(connection, layer, band, cells))
         for template in _TEMPLATES[layer.geometry]:
@@ -170,9 +170,10 @@ def _fill(
         "tolerance": sql.Literal(_TOLERANCE_UNITS * unit),
         "snap": sql.Literal(_SNAP_UNITS * unit),
         "small": sql.Literal(_SHORT_UNITS * unit if template == "lines" else (_SMALL_SIDE_UNITS * unit) ** 2),
-        "kept": _list(kept),
+        "kept": _list(kept if template == "lines" else ()),
         "averages": sql.SQL(" ").join(
-            sql.SQL("avg({0})::{1} as {0},").format(sql.Identifier(one.name), _type(one)) for one in means
+            [sql.SQL("avg({0})::{1} as {0},").format(sql.Identifier(one.name), _type(one)) for one in means]
+            + [sql.SQL("mode() within group (order by {0}) as {0},").format(sql.Identifier(one.name)) for one in kept if template == "polygons"]
         ),
         "aggregates": sql.SQL(" ").join(
             sql.SQL("{},").format(sql.Identifier(one.name)) if one.name in shown else sql.SQL("null::{},").format(_type(one))
@@ -188,7 +189,7 @@ def _home(band: Band, geom: Names) -> Names:
     return sql.SQL(_HOME).format(geom=geom, side=sql.Literal(_CELL_UNITS * band.unit_m))
 
 
-def _homes(connection: Connection, layer: Layer, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
+def _homes(connection: Connection, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
     rows = connection.execute(
         sql.SQL("select distinct {} from (select st_extent(geom)::geometry as box from {} where fid = any(%s) group by fid) f").format(
             _home(band, sql.SQL("f.box")), exact
@@ -260,4 +261,4 @@ def _list(fields: Sequence[Field]) -> Names:
 
 
 def _type(field: Field) -> sql.SQL:
-    return sql.SQL(str(TYPES[field.type].compile()).lower() if field.type != "timestamp" else "timestamptz")  # type: ignore[arg-type]
+    return sql.SQL(str(TYPES[field.type].compile()).lower() if field.type != "timestamp" else "timestamptz")

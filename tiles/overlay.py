@@ -27,7 +27,8 @@ _REACH = 192 / 4096
 @dataclass(frozen=True, slots=True)
 class Branch:
     """A scenario as its reader sees it. `lineage`: (id, version) of it and its ancestors; `touched`: per layer the boxes of
-    what differs, old and new place together: (n, 4) west, south, east, north in degrees."""
+    what differs, old and new place together: (n, 4) west, south, east, north in degrees.
+    """
 
     scenario: int
     lineage: tuple[tuple[int, int], ...]
@@ -71,4 +72,4 @@ def source(layer: Layer, band: Band, scenario: int) -> sql.Composed:
 
 def _planned(field: Field) -> sql.Composed:
     kind = "timestamptz" if field.type == "timestamp" else str(TYPES[field.type].compile()).lower()
-    return sql.SQL("(o.row ->> {})::{},").format(sql.Literal(field.name), sql.SQL(kind))  # type: ignore[arg-type]
+    return sql.SQL("(o.row ->> {})::{},").format(sql.Literal(field.name), sql.SQL(kind))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -14,4 +13,4 @@ _FOLDER = Path(__file__).parent / "sql"
 @functools.cache
 def query(name: str) -> sql.SQL:
     """The text of `tiles/sql/<name>.sql`, with its `{…}` places still open."""
-    return sql.SQL(cast(LiteralString, (_FOLDER / f"{name}.sql").read_text()))
+    return sql.SQL((_FOLDER / f"{name}.sql").read_text())

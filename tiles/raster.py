@@ -45,7 +45,8 @@ LANDCOVER_COLOURS: Mapping[int, tuple[int, int, int]] = {
 
 class Lattice(NamedTuple):
     """The middles of a tile's pixels and of a margin around it: meridians `lon` from the west, parallels `lat` from the
-    north, degrees; `metres` on the ground between two of them."""
+    north, degrees; `metres` on the ground between two of them.
+    """
 
     lon: Floats
     lat: Floats

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -38,7 +38,7 @@ class TileResponse(Response):
         self.entry = entry
         self.stale = stale
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's shape
         await answer(self.entry, scope, send, stale=self.stale)
 
 
@@ -68,10 +68,10 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
         z: str,
         x: str,
         y: str,
-        filter: str | None = Query(None, description="CQL2 over the layers' fields"),  # noqa: A002  # the name of OGC API Features
-        filter_lang: Language | None = Query(None, alias="filter-lang"),
-        datetime: str | None = Query(None, description="an RFC 3339 instant, or start/end"),
-        scenario: int | None = Query(None, ge=1, lt=2**63),
+        filter: Annotated[str | None, Query(description="CQL2 over the layers' fields")] = None,  # noqa: A002  # OGC's name
+        filter_lang: Annotated[Language | None, Query(alias="filter-lang")] = None,
+        datetime: Annotated[str | None, Query(description="an RFC 3339 instant, or start/end")] = None,
+        scenario: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> Response:
         tile = tile_named(z, x, y)
         chosen = vectors.layers(layers, actor)
@@ -111,7 +111,11 @@ def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) ->
 def _add_looks(made: APIRouter, catalogue: Catalogue, fonts: Path) -> None:
     @made.get("/styles/{name}.json", summary="A MapLibre style of every layer the asker may see")
     async def style(
-        request: Request, actor: ActorHere, name: str, language: Literal["rw", "en", "fr"] = "en", absolute: bool = False
+        request: Request,
+        actor: ActorHere,
+        name: str,
+        language: Literal["rw", "en", "fr"] = "en",
+        absolute: Annotated[bool, Query(description="addresses with this host, for other applications")] = False,  # noqa: FBT002  # a query's default
     ) -> Response:
         theme = next((one for one in styles.STYLES if one == name), None)
         if theme is None:

@@ -70,7 +70,8 @@ class VectorTiles:
 
     def layers(self, names: str, actor: Actor) -> tuple[Layer, ...]:
         """The layers of a path's comma-separated names, once each, by name. Raises NotFound for one that is not there, or not
-        there for this actor, and BadInput for too many."""
+        there for this actor, and BadInput for too many.
+        """
         wanted = sorted(set(names.split(",", MOST_LAYERS + 1)))
         if len(wanted) > MOST_LAYERS:
             raise BadInput(f"a tile holds at most {MOST_LAYERS} layers", remedy="ask for fewer layers in one tile")
@@ -211,7 +212,7 @@ class VectorTiles:
             "scheme": "xyz",
             "tiles": [address],
             "minzoom": min(layer.min_zoom for layer in layers),
-            "maxzoom": max(bands(layer)[-1].low if layer.max_zoom < bands(layer)[-1].low else layer.max_zoom for layer in layers),
+            "maxzoom": max(max(layer.max_zoom, bands(layer)[-1].low) for layer in layers),
             "bounds": bounds,
             "center": [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2, max(layer.min_zoom for layer in layers)],
             "attribution": ", ".join(attribution or []),

@@ -26,7 +26,7 @@ _SPARE = 0.92
 class Reader(Protocol):
     """What a tile needs of a session: `twin.db.AsyncSession` is one."""
 
-    async def execute(self, query: sql.Composable, values: Mapping[str, Any] | None = None) -> Any: ...
+    async def execute(self, query: sql.Composed, values: Mapping[str, Any] | None = None) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

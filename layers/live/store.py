@@ -73,8 +73,8 @@ class Store:
         """
         if not messages:
             return Kept()
-        self._refresh(messages)
         try:
+            self._refresh(messages)
             try:
                 return self._write(*self._judge(messages))
             except psycopg.errors.CheckViolation:
@@ -86,21 +86,26 @@ class Store:
             half = len(messages) // 2
             return self.keep(messages[:half]) + self.keep(messages[half:])
         except psycopg.Error as failure:
-            log.exception("a batch could not be stored")
-            raise Unavailable(f"the database does not take telemetry: {failure}", remedy="run `twin migrate`") from failure
+            raise _refusing(failure) from failure
 
     def fold(self) -> int:
         """Fold what arrived into the rollups; the number of batches folded, 0 where another process is at it."""
-        with self._database.session(self._by, pool="bulk") as session:
-            row = session.execute(query("fold"), {"batches": _FOLD_BATCHES}).fetchone()
+        try:
+            with self._database.session(self._by, pool="bulk") as session:
+                row = session.execute(query("fold"), {"batches": _FOLD_BATCHES}).fetchone()
+        except psycopg.Error as failure:
+            raise _refusing(failure) from failure
         return int(row[1]) if row else 0
 
     def tend(self) -> None:
         """Make the coming months' partitions and trim the outbox. For now and then."""
         now = datetime.now(UTC)
-        with self._database.session(self._by, pool="bulk") as session:
-            session.execute("select iot.make_partitions(%s, %s)", (now, now + _MONTHS_AHEAD))
-            session.execute(query("trim"), {"keep_s": _KEEP_OUTBOX_S})
+        try:
+            with self._database.session(self._by, pool="bulk") as session:
+                session.execute("select iot.make_partitions(%s, %s)", (now, now + _MONTHS_AHEAD))
+                session.execute(query("trim"), {"keep_s": _KEEP_OUTBOX_S})
+        except psycopg.Error as failure:
+            raise _refusing(failure) from failure
 
     def _refresh(self, messages: Sequence[Message]) -> None:
         now = datetime.now(UTC)
@@ -148,6 +153,12 @@ class Store:
                 first = datetime(year, month, 1, tzinfo=UTC)
                 session.execute("select iot.make_partitions(%s, %s)", (first, first))
         self._months |= unmet
+
+
+def _refusing(failure: psycopg.Error) -> Unavailable:
+    """PostgreSQL answers but will not: no tables yet, a right lacking. Waited out like an absence, and said aloud."""
+    log.error("the database does not take telemetry: %s", failure)
+    return Unavailable("the database does not take telemetry", remedy="run `twin migrate`; the log has its words")
 
 
 def _insert(session: Session, observations: list[Observation]) -> tuple[int, int | None]:

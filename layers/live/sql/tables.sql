@@ -37,7 +37,6 @@ create table if not exists iot.observation (
     check (result is not null or result_text is not null),
     check (quality in ('good', 'suspect', 'bad'))
 ) partition by range (phenomenon_time);
-create index if not exists observation_time on iot.observation using brin (phenomenon_time);
 
 -- The newest observation of each datastream by phenomenon time; lon, lat only where the sensor moves.
 create table if not exists iot.latest (
@@ -59,7 +58,6 @@ create table if not exists iot.stream (
     tenant int primary key references twin.tenant,
     seq bigint not null default 0
 ) with (fillfactor = 10);
-insert into iot.stream (tenant) select id from twin.tenant on conflict do nothing;
 
 -- Every new observation once, in commit order, one row a batch: what the hub streams and the rollups fold. Kept for minutes.
 create table if not exists iot.outbox (
@@ -82,7 +80,6 @@ create table if not exists iot.rollup_reader (
     tenant int primary key references twin.tenant,
     seq bigint not null default 0
 ) with (fillfactor = 10);
-insert into iot.rollup_reader (tenant) select id from twin.tenant on conflict do nothing;
 
 -- Count, sum, extremes and last of what is not bad, per bucket of width_s seconds; days are Kigali's. Mean is total / count.
 create table if not exists iot.rollup (
@@ -129,9 +126,11 @@ begin
     if last - first > interval '50 years' then
         raise exception 'partitions from % to % are too many', first, last;
     end if;
-    perform pg_advisory_xact_lock(hashtext('iot.make_partitions'));
     while month <= last loop
         part := 'observation_' || to_char(month, 'YYYY_MM');
+        if to_regclass(format('iot.%I', part)) is null then
+            perform pg_advisory_xact_lock(hashtext('iot.make_partitions'));
+        end if;
         if to_regclass(format('iot.%I', part)) is null then
             -- Attached, not created in place: that would wait for every reader and writer of the table.
             execute format('create table iot.%I (like iot.observation including constraints)', part);
@@ -148,16 +147,18 @@ revoke execute on function iot.make_partitions(timestamptz, timestamptz) from pu
 grant execute on function iot.make_partitions(timestamptz, timestamptz) to twin_app;
 
 -- Readers see what their classification allows; only an operator's process writes telemetry, in its own tenant.
+-- Done once: doing it again would lock the tables under a running consumer.
 do $$
 declare
     name text;
     operating constant text := $p$tenant = twin.tenant() and twin.role() in ('operator', 'admin')$p$;
 begin
+    if exists (select from pg_policies where schemaname = 'iot' and tablename = 'quarantine') then
+        return;
+    end if;
+    create index observation_time on iot.observation using brin (phenomenon_time);
     foreach name in array array['datastream', 'observation', 'latest', 'rollup', 'stream', 'rollup_reader', 'outbox', 'quarantine'] loop
-        execute format('alter table iot.%I enable row level security', name);
-        execute format('alter table iot.%I force row level security', name);
-        execute format('drop policy if exists read on iot.%I', name);
-        execute format('drop policy if exists write on iot.%I', name);
+        execute format('alter table iot.%I enable row level security, force row level security', name);
         execute format('create policy write on iot.%I for all using (%s) with check (%s)', name, operating, operating);
         if name in ('datastream', 'observation', 'latest', 'rollup') then
             execute format('create policy read on iot.%I for select using (twin.may_read(classification, tenant))', name);
@@ -166,18 +167,18 @@ begin
     foreach name in array array['rollup_1min', 'rollup_15min', 'rollup_1h', 'rollup_1d'] loop
         execute format('alter table iot.%I enable row level security, force row level security', name);
     end loop;
+    create policy read on iot.stream for select using (true);
+    create policy first on iot.stream for insert to twin_owner with check (seq = 0);
+    create policy first on iot.rollup_reader for insert to twin_owner with check (seq = 0);
 end $$;
-drop policy if exists read on iot.stream;
-create policy read on iot.stream for select using (true);
-drop policy if exists first on iot.stream;
-create policy first on iot.stream for insert to twin_owner with check (seq = 0);
-drop policy if exists first on iot.rollup_reader;
-create policy first on iot.rollup_reader for insert to twin_owner with check (seq = 0);
 
 grant select on iot.datastream, iot.observation, iot.latest, iot.rollup, iot.stream to twin_app, twin_tiles;
 grant select on iot.rollup_reader, iot.outbox, iot.quarantine to twin_app;
 grant insert on iot.observation, iot.latest, iot.outbox, iot.rollup, iot.quarantine to twin_app;
 grant update on iot.latest, iot.stream, iot.rollup_reader, iot.rollup, iot.quarantine to twin_app;
 grant delete on iot.outbox to twin_app;
+
+insert into iot.stream (tenant) select id from twin.tenant on conflict do nothing;
+insert into iot.rollup_reader (tenant) select id from twin.tenant on conflict do nothing;
 
 select iot.make_partitions(now() - interval '1 month', now() + interval '3 months');

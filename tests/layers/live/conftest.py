@@ -97,8 +97,8 @@ def telemetry(fresh_database: Database, registry: Registry, tmp_path: Path) -> D
 @contextmanager
 def consuming(database: Database, broker: Broker, folder: Path, **options: object) -> Iterator[Consumer]:
     # A name of its own: the broker keeps what an earlier test's consumer left unacknowledged.
-    name = f"consumer-{folder.name}"
-    consumer = Consumer(database, broker.address("consumer"), folder, ConsumerOptions(name=name, **options))
+    options = {"name": f"consumer-{folder.name}"} | options
+    consumer = Consumer(database, broker.address("consumer"), folder, ConsumerOptions(**options))
     thread = threading.Thread(target=consumer.run)
     thread.start()
     try:

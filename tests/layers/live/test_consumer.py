@@ -101,8 +101,8 @@ def test_kill_9_of_the_consumer_in_mid_stream_loses_nothing_and_stores_nothing_t
     process = start()
     published = set()
     begun = datetime.now(UTC)
-    wait_for(lambda: device.publish(f"{VOLTAGE}/grid-0", reading(230, at=begun, sequence=0)) or len(observations(telemetry)) > 0)
     try:
+        wait_for(lambda: device.publish(f"{VOLTAGE}/grid-0", reading(230, at=begun, sequence=0)) or len(observations(telemetry)) > 0)
         for n in range(1, 1500):
             device.publish(f"{VOLTAGE}/grid-{n % 3}", reading(230 + n % 5, sequence=n))
             published.add((f"grid-{n % 3}", n, float(230 + n % 5)))
@@ -178,6 +178,32 @@ def test_a_message_that_postgres_itself_refuses_does_not_hold_up_the_others(tele
     assert (kept.new, kept.refused) == (3, 1)
     assert {one[1] for one in observations(telemetry)} == {0, 1, 2}
     assert json.loads(_one(telemetry, "select payload from iot.quarantine"))["value"] == 233
+
+
+def test_two_consumers_of_one_group_share_the_stream(
+    telemetry: Database, broker: Broker, device: Device, tmp_path: Path
+) -> None:
+    with (
+        consuming(telemetry, broker, tmp_path, name="shared-1", group="g") as first,
+        consuming(telemetry, broker, tmp_path, name="shared-2", group="g") as second,
+    ):
+        for n in range(300):
+            device.publish(f"{VOLTAGE}/grid-{n % 3}", reading(230, sequence=n))
+        wait_for(lambda: first.kept.new + second.kept.new == 300)
+        assert first.kept.new > 0 < second.kept.new
+    assert len(observations(telemetry)) == 300
+    with telemetry.session(SYSTEM) as session:
+        numbers = [row[0] for row in session.execute("select seq from iot.outbox order by seq")]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_tables_can_be_made_again_under_a_running_consumer(telemetry: Database) -> None:
+    script = (Path(__file__).parents[3] / "layers/live/sql/tables.sql").read_bytes()
+    now = datetime.now(UTC)
+    store = Store(telemetry)
+    with telemetry.session(SYSTEM, pool="owner") as session:
+        session.connection.execute(script)
+        assert store.keep([Message(f"{VOLTAGE}/grid-0", reading(230, at=now), now)]).new == 1
 
 
 def test_nobody_but_an_operator_writes_observations(telemetry: Database) -> None:

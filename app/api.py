@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Scope
 
-from app import page
+from app import outputs, page
 from app.auth import Gate
 from app.feed import Feed
 from app.feed import router as changes_router
@@ -37,11 +38,11 @@ from tiles.hot import HotTiles
 from tiles.pictures import RasterTiles
 from tiles.service import VectorTiles
 from twin import changes
-from twin.access import ANONYMOUS, Actor
+from twin.access import ANONYMOUS, SYSTEM, Actor
 from twin.changes import Change
 from twin.crs import geoid_separation
 from twin.db import Database
-from twin.errors import Unavailable
+from twin.errors import TwinError, Unavailable
 from twin.http import DatabaseHere, install_problems
 from twin.settings import Settings
 
@@ -50,6 +51,8 @@ DESCRIPTION = """Layers, tiles, scenes and live values of the national digital t
 
 Every feature says its origin: `synthetic`, `schematic`, `simulated` and `modelled` ones are not observations."""
 SMALLEST_GZIP = 1024
+log = logging.getLogger("twin.api")
+_PAUSE_S = 5.0
 
 
 class Parts:
@@ -65,6 +68,8 @@ class Parts:
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()
+        self.moved_on = asyncio.Event()
+        self.moved_on.set()
 
     async def catalogue(self, actor: Actor) -> Iterable[Mapping[str, Any]]:
         """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
@@ -82,6 +87,27 @@ class Parts:
         """What else follows a change once its tiles are given up."""
         self.rasters.apply(change)
         self.feed.tell(change)
+        if change.scenario is None and change.output is None:
+            self.moved_on.set()
+
+    async def keep_outputs(self) -> None:
+        """Bring tiles and meshes up to the layers whenever one has moved on, for ever."""
+        while True:
+            await self.moved_on.wait()
+            self.moved_on.clear()
+            try:
+                await asyncio.to_thread(
+                    outputs.make, self.database, self.registry, self.settings, SYSTEM, told=lambda *_: None
+                )
+            except TwinError as error:
+                log.warning("what is drawn is behind its layers: %s", error)
+                await asyncio.sleep(_PAUSE_S)
+                self.moved_on.set()
+
+    async def open_ground(self) -> None:
+        """Open the elevation models before somebody waits for them."""
+        with contextlib.suppress(TwinError):
+            await asyncio.to_thread(self.ground.get)
 
 
 @contextlib.asynccontextmanager
@@ -91,6 +117,8 @@ async def at_work(parts: Parts) -> AsyncIterator[None]:
         asyncio.create_task(changes.advance_for_ever(parts.database), name="advance"),
         asyncio.create_task(parts.vectors.follow(told=parts.on_change), name="follow"),
         asyncio.create_task(parts.vectors.watch(), name="pulse"),
+        asyncio.create_task(parts.keep_outputs(), name="outputs"),
+        asyncio.create_task(parts.open_ground(), name="ground"),
     ]
     try:
         async with parts.hub.running():
@@ -111,7 +139,14 @@ def create_app(settings: Settings, database: Database, registry: Registry) -> AS
         async with at_work(parts):
             yield
 
-    api = FastAPI(title="Twin of Rwanda", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    api = FastAPI(
+        title="Twin of Rwanda",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     api.state.database = database
     api.state.hub = parts.hub
     install_problems(api)
@@ -136,9 +171,15 @@ def _access(scope: Scope) -> AccessScope:
 def _add_routers(api: FastAPI, parts: Parts) -> None:
     region = parts.settings.data.region
     api.include_router(layer_routes.router(parts.registry, region=region))
-    api.include_router(tile_routes.router(vectors=parts.vectors, rasters=parts.rasters, catalogue=parts.catalogue, fonts=DIST / "fonts"))
+    api.include_router(
+        tile_routes.router(
+            vectors=parts.vectors, rasters=parts.rasters, catalogue=parts.catalogue, fonts=DIST / "fonts"
+        )
+    )
     terrain = Terrain(heights=parts.heights, separation=geoid_separation, bounds=region)
-    api.include_router(scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain))
+    api.include_router(
+        scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
+    )
     api.include_router(live_router)
     api.include_router(changes_router(parts.feed, parts.registry))
 

@@ -87,14 +87,34 @@ class Gate:
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> Response | None:
         host = headers.get("host", "")
         if not self.any_host and host_name(host) not in self.hosts:
-            return problem(421, "This is another host", f"the service does not answer as {host!r}", "use its own address, or name the host in TWIN_HOSTS")
+            return problem(
+                421,
+                "This is another host",
+                f"the service does not answer as {host!r}",
+                "use its own address, or name the host in TWIN_HOSTS",
+            )
         origin = headers.get("origin")
         by_cookie = "authorization" not in headers
         risky = scope["type"] == "websocket" or (by_cookie and scope["method"] not in SAFE)
         if risky and origin is not None and not self._own(origin, host):
-            return problem(403, "The request comes from another site", f"origin {origin} may not do this", "open the page from the twin's own address")
-        if risky and origin is None and cookie_of(headers) is not None and headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return problem(403, "The request comes from another site", "it names no origin", "open the page from the twin's own address")
+            return problem(
+                403,
+                "The request comes from another site",
+                f"origin {origin} may not do this",
+                "open the page from the twin's own address",
+            )
+        if (
+            risky
+            and origin is None
+            and cookie_of(headers) is not None
+            and headers.get("sec-fetch-site", "same-origin") != "same-origin"
+        ):
+            return problem(
+                403,
+                "The request comes from another site",
+                "it names no origin",
+                "open the page from the twin's own address",
+            )
         return None
 
     def _own(self, origin: str, host: str) -> bool:
@@ -105,7 +125,9 @@ class Gate:
         if words[0].lower() == "bearer" and len(words) == 2:
             found = await self._redeem(words[1].strip(), "bearer")
             if found is None:
-                raise NotAuthenticated("the token is not known, spent or expired", remedy="make one with `twin token create`")
+                raise NotAuthenticated(
+                    "the token is not known, spent or expired", remedy="make one with `twin token create`"
+                )
             return found
         cookie = cookie_of(headers)
         if cookie:
@@ -136,9 +158,18 @@ class Gate:
             secret = (parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token") or [""])[0]
             spent = await to_thread.run_sync(lambda: open_session(self.database, secret))
             if spent is None:
-                raise NotAuthenticated("this link was used already, or is older than its time", remedy="`twin login` prints a new one")
+                raise NotAuthenticated(
+                    "this link was used already, or is older than its time", remedy="`twin login` prints a new one"
+                )
             answer = RedirectResponse("/app", status_code=303)
-            answer.set_cookie(COOKIE, spent[0], max_age=spent[1], httponly=True, samesite="strict", secure=scope.get("scheme") == "https")
+            answer.set_cookie(
+                COOKIE,
+                spent[0],
+                max_age=spent[1],
+                httponly=True,
+                samesite="strict",
+                secure=scope.get("scheme") == "https",
+            )
             answer.headers["Referrer-Policy"] = "no-referrer"
             answer.headers["Cache-Control"] = "no-store"
             return answer

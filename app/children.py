@@ -35,7 +35,9 @@ class Child:
     def start(self) -> None:
         setpriv = shutil.which("setpriv")
         leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-        self.process = subprocess.Popen([*leash, sys.executable, "-m", "app.cli", *self.words], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*leash, sys.executable, "-m", "app.cli", *self.words], stdin=subprocess.DEVNULL
+        )
 
     def ended(self) -> int | None:
         return None if self.process is None else self.process.poll()
@@ -61,7 +63,9 @@ class Keeper:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=LOOK_EVERY_S + 65)
-        running = [child.process for child in self.children if child.process is not None and child.process.poll() is None]
+        running = [
+            child.process for child in self.children if child.process is not None and child.process.poll() is None
+        ]
         for process in running:
             process.terminate()
         deadline = time.monotonic() + GRACE_S

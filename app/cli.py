@@ -19,7 +19,12 @@ from twin.errors import BadInput, TwinError
 from twin.settings import Settings
 
 console = Console(highlight=False, soft_wrap=True)
-application = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The national digital twin of Rwanda.")
+application = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The national digital twin of Rwanda.",
+)
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for programs.")
 demo = typer.Typer(no_args_is_help=True, help="Things made up, and marked so.")
 live = typer.Typer(no_args_is_help=True, help="Telemetry.")
@@ -123,7 +128,9 @@ def load_command(
 
 @application.command("fetch")
 def fetch_command(
-    only: Annotated[list[str] | None, typer.Argument(help="Names of sources; without them all that have an address.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Argument(help="Names of sources; without them all that have an address.")
+    ] = None,
 ) -> None:
     """Download the open sources that the sectors name into data/raw. The only command that asks the network."""
     from app import loading
@@ -207,7 +214,9 @@ def _guarded(work: Callable[[], object]) -> int:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"{error.message}\n→ {error.remedy}", markup=False)
         return 1
     except psycopg.OperationalError as error:
-        Console(stderr=True, highlight=False).print(f"the database went away: {str(error).strip()}\n→ run it again; `twin doctor` says more", markup=False)
+        Console(stderr=True, highlight=False).print(
+            f"the database went away: {str(error).strip()}\n→ run it again; `twin doctor` says more", markup=False
+        )
         return 1
     except KeyboardInterrupt:
         return 130

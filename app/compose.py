@@ -78,7 +78,13 @@ def _connect(conninfo: str) -> psycopg.Connection[Any]:
         if "password" in words or "authentication" in words:
             raise SettingError(f"the database refuses this user: {words}", remedy="correct TWIN_DATABASE_URL") from None
         if "does not exist" in words:
-            raise SettingError(f"the database is not there: {words}", remedy="create it, or correct TWIN_DATABASE_URL") from None
-        raise Unavailable(f"the database does not answer: {words}", remedy="start it, or correct TWIN_DATABASE_URL") from None
+            raise SettingError(
+                f"the database is not there: {words}", remedy="create it, or correct TWIN_DATABASE_URL"
+            ) from None
+        raise Unavailable(
+            f"the database does not answer: {words}", remedy="start it, or correct TWIN_DATABASE_URL"
+        ) from None
     except psycopg.ProgrammingError as error:
-        raise SettingError(f"TWIN_DATABASE_URL cannot be read: {error}", remedy="write postgresql://user@host:port/name") from None
+        raise SettingError(
+            f"TWIN_DATABASE_URL cannot be read: {error}", remedy="write postgresql://user@host:port/name"
+        ) from None

@@ -44,12 +44,20 @@ def findings() -> Iterator[Finding]:
 def _machine(settings: Settings) -> Iterator[Finding]:
     for program, use in (("mosquitto", "live sensors"), ("node", "building the map")):
         there = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        yield Finding(program, there or "not installed", "" if there else f"apt-get install {program}; without it: no {use}")
+        yield Finding(
+            program, there or "not installed", "" if there else f"apt-get install {program}; without it: no {use}"
+        )
     built = any(BUNDLE.glob("*.js"))
-    yield Finding("map bundle", "built" if built else "not built", "" if built else "run `make up` with Node.js installed")
+    yield Finding(
+        "map bundle", "built" if built else "not built", "" if built else "run `make up` with Node.js installed"
+    )
     settings.data.state.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.data.state).free / 2**30
-    yield Finding("disk", f"{free:.0f} GiB free at {settings.data.state}", "" if free >= LEAST_FREE_GB else f"free {LEAST_FREE_GB} GiB")
+    yield Finding(
+        "disk",
+        f"{free:.0f} GiB free at {settings.data.state}",
+        "" if free >= LEAST_FREE_GB else f"free {LEAST_FREE_GB} GiB",
+    )
     data = settings.data.data
     if data is not None:
         yield Finding("TWIN_DATA", str(data), "" if data.is_dir() else "name a folder that is there, or unset it")
@@ -79,7 +87,11 @@ def _database(settings: Settings) -> Iterator[Finding]:
             conninfo = private.conninfo
         with psycopg.connect(conninfo, connect_timeout=5) as connection:
             version = connection.info.server_version
-            yield Finding("database", f"PostgreSQL {version // 10000}.{version % 10000}", "" if version >= 150000 else "use 15 or later")
+            yield Finding(
+                "database",
+                f"PostgreSQL {version // 10000}.{version % 10000}",
+                "" if version >= 150000 else "use 15 or later",
+            )
             postgis = connection.execute("select extversion from pg_extension where extname = 'postgis'").fetchone()
             yield Finding("PostGIS", postgis[0] if postgis else "not there", "" if postgis else "run `twin migrate`")
             if connection.execute("select to_regclass('twin.layer')").fetchone() == (None,):
@@ -87,10 +99,18 @@ def _database(settings: Settings) -> Iterator[Finding]:
                 return
             broken = connection.execute("select count(*) from twin.audit_break()").fetchone()
             links = broken[0] if broken else 0
-            yield Finding("audit", f"{links} broken links" if links else "every link holds", "compare with a backup: rows were changed" if links else "")
-            full = connection.execute("select count(*) filter (where count > 0), count(*), coalesce(sum(count), 0) from twin.layer").fetchone()
+            yield Finding(
+                "audit",
+                f"{links} broken links" if links else "every link holds",
+                "compare with a backup: rows were changed" if links else "",
+            )
+            full = connection.execute(
+                "select count(*) filter (where count > 0), count(*), coalesce(sum(count), 0) from twin.layer"
+            ).fetchone()
             if full is not None:
-                yield Finding("layers", f"{full[0]} of {full[1]} hold {full[2]:,} features", "" if full[0] else "run `twin load`")
+                yield Finding(
+                    "layers", f"{full[0]} of {full[1]} hold {full[2]:,} features", "" if full[0] else "run `twin load`"
+                )
     except (psycopg.Error, TwinError) as error:
         yield Finding("database", str(error).strip().splitlines()[-1], "see above, or correct TWIN_DATABASE_URL")
 

@@ -53,7 +53,10 @@ def router(feed: Feed, registry: Registry) -> APIRouter:
 
     @made.get("/changes", summary="What changed, where, as it happens")
     async def stream(
-        actor: ActorHere, database: DatabaseHere, since: int | None = None, last_event_id: Annotated[int | None, Header()] = None
+        actor: ActorHere,
+        database: DatabaseHere,
+        since: int | None = None,
+        last_event_id: Annotated[int | None, Header()] = None,
     ) -> StreamingResponse:
         """Server-sent events `{"seq", "layer", "scenario", "count", "extent": [west, south, east, north]}`; resume by `since` or Last-Event-ID."""
         after = last_event_id if last_event_id is not None else since
@@ -78,7 +81,9 @@ def router(feed: Feed, registry: Registry) -> APIRouter:
                     elif told.seq > last and _concerns(told, actor, registry):
                         yield _event(told)
 
-        return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        return StreamingResponse(
+            events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
 
     return made
 
@@ -93,5 +98,11 @@ def _concerns(change: Change, actor: Actor, registry: Registry) -> bool:
 
 def _event(change: Change) -> bytes:
     extent = list(change.extent) if change.extent is not None else None
-    body = {"seq": change.seq, "layer": change.layer, "scenario": change.scenario, "count": change.count, "extent": extent}
+    body = {
+        "seq": change.seq,
+        "layer": change.layer,
+        "scenario": change.scenario,
+        "count": change.count,
+        "extent": extent,
+    }
     return b"id: %d\ndata: %s\n\n" % (change.seq, msgspec.json.encode(body))

@@ -67,7 +67,10 @@ def folder_of(settings: Settings, *, told: Callable[[str], None]) -> Path:
     named = settings.data.data
     if named is not None:
         if not named.is_dir():
-            raise SettingError(f"TWIN_DATA names {named}, which is no folder", remedy="correct it, or unset it for the schematic country")
+            raise SettingError(
+                f"TWIN_DATA names {named}, which is no folder",
+                remedy="correct it, or unset it for the schematic country",
+            )
         return named.resolve()
     if settings.data.raw.is_dir() and any(settings.data.raw.rglob("*.json")):
         return settings.data.raw
@@ -88,7 +91,14 @@ def _load_folder(settings: Settings, opened: Opened, registry: Registry, bars: B
 
 
 def _load_file(
-    settings: Settings, opened: Opened, registry: Registry, bars: Bars, *, file: Path, layer: str | None, crs: str | None
+    settings: Settings,
+    opened: Opened,
+    registry: Registry,
+    bars: Bars,
+    *,
+    file: Path,
+    layer: str | None,
+    crs: str | None,
 ) -> Outcome:
     from layers.ingest.adhoc import load_file
 
@@ -96,7 +106,14 @@ def _load_file(
         raise BadInput(f"{file.name} needs a layer", remedy="pass --layer, one of those that GET /layers lists")
     known = registry.layer(layer)
     return load_file(
-        opened.database, known, file, actor=SYSTEM, region=settings.data.region, crs=crs, cache=settings.data.cache, progress=bars.named(f"{known.name} ← {file.name}")
+        opened.database,
+        known,
+        file,
+        actor=SYSTEM,
+        region=settings.data.region,
+        crs=crs,
+        cache=settings.data.cache,
+        progress=bars.named(f"{known.name} ← {file.name}"),
     )
 
 
@@ -118,9 +135,13 @@ def fetch_sources(settings: Settings, console: Console, only: tuple[str, ...]) -
     unknown = set(only) - {one.name for one in open_ones.values()}
     if unknown:
         raise BadInput(
-            f"no source with an address is named {min(unknown)}", remedy=f"choose from {', '.join(sorted(one.name for one in open_ones.values())) or 'none'}"
+            f"no source with an address is named {min(unknown)}",
+            remedy=f"choose from {', '.join(sorted(one.name for one in open_ones.values())) or 'none'}",
         )
-    items = [Item(name=one.name, address=str(one.address), path=one.path, sha256=one.sha256, licence=one.licence) for one in wanted]
+    items = [
+        Item(name=one.name, address=str(one.address), path=one.path, sha256=one.sha256, licence=one.licence)
+        for one in wanted
+    ]
     with _bars(console, shown=True) as bars:
         got = fetch(items, settings.data.raw, progress=bars.fetching)
     for one in got:
@@ -140,7 +161,7 @@ class Bars:
     def named(self, text: str) -> Told:
         progress = self._progress
         if progress is None:
-            return lambda done, total: None
+            return _silent
         for old in progress.tasks:
             progress.remove_task(old.id)
         task = progress.add_task(text, total=None)
@@ -160,12 +181,22 @@ class Bars:
             self._progress.update(self._progress.tasks[-1].id, completed=done, total=total)
 
 
+def _silent(done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
 @contextlib.contextmanager
 def _bars(console: Console, *, shown: bool) -> Iterator[Bars]:
     if not shown:
         yield Bars(None)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bars(progress)
 
@@ -182,7 +213,14 @@ def table(outcomes: list[Outcome]) -> Table:
         if one.state == "absent":
             continue
         made.add_row(
-            _MARK[one.state], one.source, one.layer, f"{one.read:,}", f"{one.loaded:,}", f"{one.repaired:,}", f"{one.quarantined:,}", f"{one.seconds:.1f}"
+            _MARK[one.state],
+            one.source,
+            one.layer,
+            f"{one.read:,}",
+            f"{one.loaded:,}",
+            f"{one.repaired:,}",
+            f"{one.quarantined:,}",
+            f"{one.seconds:.1f}",
         )
     return made
 

@@ -82,7 +82,9 @@ class Place:
             if self.other() is None:
                 return other
             time.sleep(0.2)
-        raise Conflict(f"process {other.pid} does not end", remedy=f"look at what it says, or end it with kill -9 {other.pid}")
+        raise Conflict(
+            f"process {other.pid} does not end", remedy=f"look at what it says, or end it with kill -9 {other.pid}"
+        )
 
 
 def free_socket(host: str, port: int) -> socket.socket:
@@ -95,7 +97,8 @@ def free_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Conflict(
-            f"port {port} of {host} cannot be taken: {error.strerror}", remedy="end what uses it, or set TWIN_PORT to another"
+            f"port {port} of {host} cannot be taken: {error.strerror}",
+            remedy="end what uses it, or set TWIN_PORT to another",
         ) from None
     listener.listen(512)
     listener.set_inheritable(True)

@@ -64,7 +64,7 @@ async def answer(serving: Serving, ready: Callable[[], None]) -> None:
     server = uvicorn.Server(config)
 
     async def tell() -> None:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn offers no event for it
             await asyncio.sleep(0.05)
         ready()
 
@@ -111,7 +111,9 @@ def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.O
         def ready() -> None:
             place.tell(serving.address)
             link = login_link(opened.database, serving.address, name="owner", role="admin", ttl=LOGIN_TTL)
-            say(f"\n  The twin of Rwanda   {serving.address}\n  Sign in (once)       {link}\n\n  Ctrl-C ends it. `twin login` prints a new link.\n")
+            say(
+                f"\n  The twin of Rwanda   {serving.address}\n  Sign in (once)       {link}\n\n  Ctrl-C ends it. `twin login` prints a new link.\n"
+            )
 
         asyncio.run(answer(serving, ready))
     finally:

@@ -1,4 +1,6 @@
-"""Makes docs/picture.png from the page of a running twin: python docs/picture.py [http://127.0.0.1:8000]
+"""Makes docs/picture.png from the page of a running twin.
+
+    python docs/picture.py [http://127.0.0.1:8000]
 
 Asked as anonymous, so that nothing restricted is in it. Needs the packages of requirements/test.txt and Chromium.
 """

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("twin.changes")
 POLL_S = 0.5
 BATCH = 1000
-_SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant from twin.change where seq > %s order by seq limit %s"
+_SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant, output from twin.change where seq > %s order by seq limit %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Features of a layer changed within `extent` (old and new place together, degrees; None: nowhere known).
 
-    `scenario` is None for the base.
+    `scenario` is None for the base. `output` is None where the layer itself changed, else what was made of it anew.
     """
 
     seq: int
@@ -40,6 +40,7 @@ class Change:
     count: int
     extent: BBox | None
     tenant: int
+    output: str | None = None
 
 
 async def last_seq(database: Database) -> int:
@@ -53,7 +54,7 @@ async def since(database: Database, seq: int, *, limit: int = BATCH) -> list[Cha
     """Numbered changes after `seq`, oldest first."""
     async with database.async_session(SYSTEM) as session:
         rows = await (await session.execute(_SINCE, (seq, limit))).fetchall()
-    return [Change(r[0], r[1], r[2], r[3], None if r[4] is None else BBox(*r[4:8]), r[8]) for r in rows]
+    return [Change(r[0], r[1], r[2], r[3], None if r[4] is None else BBox(*r[4:8]), r[8], r[9]) for r in rows]
 
 
 async def follow(database: Database, seq: int) -> AsyncIterator[Change]:

@@ -42,6 +42,12 @@ def _program(*names: str) -> Callable[[], bool]:
     return lambda: any(shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for name in names)
 
 
+def _venv_works() -> bool:
+    return (VENV / "bin" / "python").exists() or subprocess.run(
+        [sys.executable, "-c", "import ensurepip, venv"], check=False, capture_output=True
+    ).returncode == 0
+
+
 NEEDS = (
     Need("postgresql-15", _file("/usr/lib/postgresql/1[5-9]/bin/initdb"), "the database", database=True),
     Need(
@@ -54,19 +60,13 @@ NEEDS = (
     Need("nodejs", _program("node"), "builds the map"),
     Need("npm", _program("npm"), "brings the map's libraries"),
     Need("proj-data", _file("/usr/share/proj/egm96_15.gtx"), "the geoid, for true heights"),
-    Need("python3-venv", lambda: _venv_works(), "keeps the Python packages apart"),
+    Need("python3-venv", _venv_works, "keeps the Python packages apart"),
 )
 TEST_NEEDS = (Need("chromium", _program("chromium"), "the browser that tests open the page in"),)
 
 
-def _venv_works() -> bool:
-    return (VENV / "bin" / "python").exists() or subprocess.run(
-        [sys.executable, "-c", "import ensurepip, venv"], check=False, capture_output=True
-    ).returncode == 0
-
-
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  # this script speaks to a terminal
+    print(text, flush=True)
 
 
 def run(command: list[str], *, cwd: Path = ROOT, quiet: bool = False) -> None:
@@ -78,7 +78,9 @@ def run(command: list[str], *, cwd: Path = ROOT, quiet: bool = False) -> None:
     if done.returncode:
         if quiet:
             say("\n".join((done.stdout or "").splitlines()[-25:]))
-        sys.exit(f"this step failed ({done.returncode}): {' '.join(command[:6])} …\nMend what it says above and run it again.")
+        sys.exit(
+            f"this step failed ({done.returncode}): {' '.join(command[:6])} …\nMend what it says above and run it again."
+        )
 
 
 def stamp(inputs: Iterable[Path], extra: str = "") -> str:
@@ -109,7 +111,9 @@ def system_packages(*, tests: bool, without: list[str]) -> None:
         if os.environ.get("TWIN_DATABASE_URL"):
             say("Going on without them, with the database that TWIN_DATABASE_URL names.")
             return
-        sys.exit("Nothing was changed. Without root, set TWIN_DATABASE_URL to a PostgreSQL with PostGIS, or have them installed.")
+        sys.exit(
+            "Nothing was changed. Without root, set TWIN_DATABASE_URL to a PostgreSQL with PostGIS, or have them installed."
+        )
     if shutil.which("apt-get") is None:
         sys.exit("This machine has no apt-get: install the same by its own package manager, then run this again.")
     say(f"Installing {len(names)} system packages …")

@@ -93,11 +93,12 @@ create table twin.raster (
     loaded_at timestamptz not null default now()
 );
 
--- From which generation of a layer its tiles or meshes were made.
+-- From which generation of a layer its tiles or meshes were made, and up to which of its changes.
 create table companion.made (
     output text not null,
     layer text not null,
     generation bigint not null,
+    change_id bigint not null,
     at timestamptz not null default now(),
     primary key (output, layer)
 );
@@ -134,11 +135,14 @@ create table twin.change (
     tenant int not null default coalesce(twin.tenant(), 1),
     layer text not null,
     scenario bigint,
+    output text,
     count bigint not null,
     west float8, south float8, east float8, north float8,
     seq bigint unique
 );
+comment on column twin.change.output is 'null: the layer itself changed; tiles, scene: only what is made of it';
 create index change_waiting on twin.change (xid, id) where seq is null;
+create index change_of_layer on twin.change (layer, id) where output is null and scenario is null;
 
 create table twin.reader (
     one boolean primary key default true check (one),

@@ -27,7 +27,7 @@ _LICENCE = "CC BY 4.0"
 
 def _level(table: str, titles: Titles, parent: str | None, *, digits: int, zoom: int, order: int) -> Layer:
     """One level of the boundaries; ids are hierarchical, so that the first digits name the parent."""
-    above = (Field(parent, title=f"Id of its {parent}", required=True),) if parent else ()
+    above = (Field(parent, title=f"Id of its {parent}"),) if parent else ()
     return Layer(
         name=f"land.{table}",
         geometry="MultiPolygon",

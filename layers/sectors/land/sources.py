@@ -79,16 +79,16 @@ def _boundaries(file: str, layer: str, parent: str | None, digits: int) -> tuple
     return real, drawn
 
 
-def _geoboundaries(level: str, layer: str, ids: Column) -> Source:
+def _geoboundaries(level: str, layer: str, ids: Column, **more: Column) -> Source:
     return Source(
         name=f"geoBoundaries {level}",
         layer=f"land.{layer}",
         path=f"geoboundaries/{level}.geojson",
         origin="open-data",
         id=ids,
-        fields={"name": text("shapeName"), "area_m2": area_m2},
+        fields={"name": text("shapeName"), "area_m2": area_m2, **more},
         address=_GEOBOUNDARIES_ADDRESS.format(level=level),
-        remarks="no parent codes; a second opinion where the national file is not at hand",
+        remarks="no codes but by name; a second opinion where the national file is not at hand",
         **_GEOBOUNDARIES,
     )
 
@@ -119,7 +119,12 @@ SOURCES = (
     _geoboundaries(
         "ADM1", "provinces", words("shapeISO", {iso.casefold(): code for iso, code in PROVINCE_CODES.items()})
     ),
-    _geoboundaries("ADM2", "districts", words("shapeName", DISTRICT_CODES)),
+    _geoboundaries(
+        "ADM2",
+        "districts",
+        words("shapeName", DISTRICT_CODES),
+        province=words("shapeName", {name: code[0] for name, code in DISTRICT_CODES.items()}),
+    ),
     _geoboundaries("ADM3", "sectors", key("gb:", "shapeID")),
     Source(
         name="osm places 2019",

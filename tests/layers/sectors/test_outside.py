@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ _TREES = "code,name,height,longitude,latitude\na,Umuvumu,12 m,30.05,-1.95\nb,Umu
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package `twin_forests` as pip would leave it: modules and the metadata of its entry point."""
     site = tmp_path / "site"
     (site / "twin_forests").mkdir(parents=True)
@@ -53,7 +54,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data" / "forests").mkdir(parents=True)
     (tmp_path / "data" / "forests" / "trees.csv").write_text(_TREES)
     monkeypatch.syspath_prepend(str(site))
-    yield tmp_path  # type: ignore[misc]  # a generator fixture
+    yield tmp_path
     sys.modules.pop("twin_forests", None)
 
 

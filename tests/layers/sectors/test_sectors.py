@@ -10,7 +10,7 @@ import pytest
 from layers.ingest import osm
 from layers.ingest.refresh import load_all
 from layers.registry import Registry
-from layers.spec import Layer
+from layers.spec import Layer, RasterSource, Source
 from tiles.palette import LIGHT
 from twin.access import ANONYMOUS, SYSTEM
 from twin.db import Database
@@ -52,7 +52,8 @@ def test_every_mapping_gives_what_its_layer_requires_and_nothing_else(registry: 
 
 
 def test_nothing_made_up_passes_for_real(registry: Registry) -> None:
-    for source in (*registry.sources, *registry.rasters):
+    declared: list[Source | RasterSource] = [*registry.sources, *registry.rasters]
+    for source in declared:
         if "synthetic" in source.name:
             assert source.origin == "synthetic"
         if "schematic" in source.name:

@@ -26,6 +26,8 @@ Values = NDArray[np.float32]
 BLOCK = 512
 MOST_BLOCKS = 256
 """Of 1 MiB each, per raster."""
+_FEWEST_PIXELS = 8
+"""Along the longer side of the coarsest level."""
 _LATTICE_DEG = 0.02
 """Step of the table from degrees to pixels; between its nodes it is bilinear, a centimetre off for a UTM zone."""
 _DEGREE_M = 111_320.0
@@ -49,7 +51,7 @@ class Pyramid:
             raise Unavailable(f"the raster {path.name} cannot be read", remedy="load the raster again") from error
         self.path = path
         self.average = average
-        self.levels = max(1, math.ceil(math.log2(max(self.width, self.height) / BLOCK)) + 1)
+        self.levels = max(1, int(math.log2(max(self.width, self.height) / _FEWEST_PIXELS)) + 1)
         to_degrees = transformer(wkt, "EPSG:4326")
         self.bounds: tuple[float, float, float, float] = to_degrees.transform_bounds(*bounds)
         self._tabulate(wkt)
@@ -61,7 +63,8 @@ class Pyramid:
         lon = np.arange(west - _LATTICE_DEG, east + 2 * _LATTICE_DEG, _LATTICE_DEG)
         lat = np.arange(south - _LATTICE_DEG, north + 2 * _LATTICE_DEG, _LATTICE_DEG)
         x, y = transformer("EPSG:4326", wkt).transform(*np.meshgrid(lon, lat))
-        column, row = ~self.transform * (x, y)
+        a, b, c, d, e, f, *_ = ~self.transform
+        column, row = a * x + b * y + c, d * x + e * y + f
         self._origin = (lon[0], lat[0])
         self._nodes = np.stack([column, row], axis=-1)
 

@@ -1,0 +1,63 @@
+"""The bundle as built: it is there, it is small enough, it names no outside host that it would ask."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.map.component import DIST, LayerList, TwinMap
+
+PACKAGE = DIST.parent
+
+
+@pytest.fixture(scope="module")
+def bundle() -> bytes:
+    path = DIST / "twin-map.bundle.js"
+    assert path.is_file(), "build the map first: npm ci --ignore-scripts && npm run build in app/map"
+    return path.read_bytes()
+
+
+def test_the_bundle_is_under_two_megabytes_gzipped(bundle: bytes) -> None:
+    assert len(gzip.compress(bundle)) < 2_000_000
+
+
+def test_style_sheets_and_fonts_lie_beside_the_bundle() -> None:
+    for name in ("twin-map.bundle.css", "twin-layers.bundle.js", "twin-layers.bundle.css", "fonts/inter-latin-400-normal.woff2"):
+        assert (DIST / name).is_file(), name
+
+
+def test_the_style_sheets_import_nothing_from_outside() -> None:
+    for path in DIST.glob("*.css"):
+        assert not re.search(r"url\(['\"]?https?:|@import", path.read_text(encoding="utf-8")), path.name
+
+
+def test_both_components_find_their_bundles() -> None:
+    assert TwinMap._bundle_path == DIST / "twin-map.bundle.js"
+    assert LayerList._bundle_path == DIST / "twin-layers.bundle.js"
+
+
+def test_the_lock_names_exact_versions_and_no_address() -> None:
+    lock = (PACKAGE / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in lock
+    wanted = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+    for version in (wanted["dependencies"] | wanted["devDependencies"]).values():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+
+
+def test_a_pydeck_specification_is_taken_as_the_map_s_layers() -> None:
+    import pydeck
+
+    made = TwinMap()
+    made.show(pydeck.Deck([pydeck.Layer("ScatterplotLayer", data=[{"p": [30, -2]}], get_position="p")]))
+    assert made.deck["layers"][0]["@@type"] == "ScatterplotLayer"
+    made.show(None)
+    assert made.deck is None
+
+
+def test_every_source_module_is_short_enough_to_read_once() -> None:
+    for path in (PACKAGE / "src").glob("*.ts"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, Path(path).name

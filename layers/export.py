@@ -41,7 +41,8 @@ class Asked:
         if not self.ids:
             return None
         return Clause(
-            sql.SQL("t.tenant in (select id from twin.tenant) and t.id = any(%(ids)s)"), {"ids": list(self.ids)}
+            sql.SQL("t.tenant = any(array(select id from twin.tenant)) and t.id = any(%(ids)s)"),
+            {"ids": list(self.ids)},
         )
 
 

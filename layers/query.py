@@ -103,7 +103,7 @@ def rows(
 def feature(session: Session, layer: Layer, ident: str, *, scenario: int | None = None) -> Feature:
     """One feature by its id, with its source told in full. Raises NotFound."""
     # The tenant stands first in the key; naming all of them lets the key serve.
-    clause = Clause(sql.SQL("t.tenant in (select id from twin.tenant) and t.id = %(id)s"), {"id": ident})
+    clause = Clause(sql.SQL("t.tenant = any(array(select id from twin.tenant)) and t.id = %(id)s"), {"id": ident})
     return _one(session, layer, clause, f"id {ident!r}", scenario)
 
 

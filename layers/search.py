@@ -75,7 +75,7 @@ def coordinates(text: str, region: BBox | None) -> tuple[float, float] | None:
 
 
 def _by_id(session: Session, layers: Sequence[Layer], wanted: str, limit: int) -> list[Hit]:
-    condition = sql.SQL("t.tenant in (select id from twin.tenant) and t.id = %(text)s")
+    condition = sql.SQL("t.tenant = any(array(select id from twin.tenant)) and t.id = %(text)s")
     return _union(session, layers, condition, wanted, limit)
 
 

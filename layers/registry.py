@@ -1,5 +1,6 @@
 """The layers that this installation knows. The composition root makes one from what `discover` finds and hands it on;
-nothing below imports a sector."""
+nothing below imports a sector.
+"""
 
 from __future__ import annotations
 

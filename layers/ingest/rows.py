@@ -202,7 +202,7 @@ class Conform:
         columns: dict[str, Any] = {
             "ordinal": pa.array(ordinals[fit]),
             "id": _arrow(ids[fit], "text"),
-            "geom": pa.array(shapely.to_wkb(geometries[fit], hex=True), pa.string()),
+            "geom": pa.array([shape.hex() for shape in shapely.to_wkb(geometries[fit])], pa.string()),
         }
         for field in (*GIVEN, *self.layer.fields):
             if field.name in values:

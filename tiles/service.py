@@ -117,8 +117,9 @@ class VectorTiles:
 
     async def _make(self, key: Key, parts: list[vector.Part], actor: Actor, branch: overlay.Branch | None) -> Entry:
         for attempt in (1, 2):
-            if self._companions is None:
-                await self.learn()
+            known = self._companions
+            if known is None or any(table_name(one.layer, one.band) not in known for one in parts):
+                await self.learn()  # a companion may have been made since, of a layer that was empty
             present = [one for one in parts if table_name(one.layer, one.band) in (self._companions or ())]
             if branch is not None:
                 present = [

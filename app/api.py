@@ -43,7 +43,7 @@ from twin.changes import Change
 from twin.crs import geoid_separation
 from twin.db import Database
 from twin.errors import TwinError, Unavailable
-from twin.http import DatabaseHere, install_problems
+from twin.http import ActorHere, DatabaseHere, install_problems
 from twin.settings import Settings
 
 DIST = Path(__file__).parent / "map" / "dist"
@@ -200,6 +200,15 @@ def _add_operation(api: FastAPI, parts: Parts) -> None:
         if not row or not row[0]:
             raise Unavailable("no layer holds anything yet", remedy="run `twin load`")
         return PlainTextResponse(f"ready: {row[0]} layers\n")
+
+    @api.get("/whoami", tags=["operation"], summary="Who the service takes you for")
+    def whoami(actor: ActorHere) -> dict[str, str | list[str] | None]:
+        return {
+            "name": actor.name,
+            "role": actor.role,
+            "tenant": actor.tenant and str(actor.tenant),
+            "may_read": sorted({"public", *actor.may_read}),
+        }
 
     @api.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:

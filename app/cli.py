@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -111,17 +112,16 @@ def load_command(
     file: Annotated[Path | None, typer.Argument(help="One file; without it everything that the sectors name.")] = None,
     layer: Annotated[str | None, typer.Option(help="The layer that the file is for.")] = None,
     crs: Annotated[str | None, typer.Option(help="The CRS of a file that stores none, such as EPSG:32735.")] = None,
-    scope: Annotated[str | None, typer.Option(help="kigali or rwanda: how much building stock is synthesised.")] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option(help="Where building stock is synthesised: kigali, rwanda, or an id such as 11 (a district)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the closing table as JSON.")] = False,
 ) -> None:
     """Load files into layers: checked, repaired where that is safe, quarantined where it is not."""
     from app import loading
 
-    settings = Settings.read()
-    if scope is not None:
-        if scope not in {"kigali", "rwanda"}:
-            raise BadInput(f"{scope!r} is not a scope", remedy="choose kigali or rwanda")
-        settings = settings.model_copy(update={"data": settings.data.model_copy(update={"scope": scope})})
+    settings = Settings.read({**os.environ, "TWIN_SCOPE": scope} if scope is not None else None)
     failed = loading.run(settings, console, file=file, layer=layer, crs=crs, as_json=as_json)
     raise typer.Exit(failed)
 

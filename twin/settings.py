@@ -9,7 +9,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -75,8 +75,11 @@ class DataSettings(_Subject):
     state: Path = Field(
         ROOT / "data", alias="TWIN_STATE", description="folder of the private database, caches and made files"
     )
-    scope: Literal["kigali", "rwanda"] = Field(
-        "kigali", alias="TWIN_SCOPE", description="how much of the building stock is synthesised"
+    scope: str = Field(
+        "kigali",
+        alias="TWIN_SCOPE",
+        pattern=r"^(kigali|rwanda|[1-9][0-9]{0,7})$",
+        description="where building stock and parcels are synthesised: kigali, rwanda, or the id of a province, district, sector, cell or village",
     )
     region: Annotated[BBox, BeforeValidator(_bbox)] = Field(
         BBox(28.86, -2.84, 30.90, -1.05),

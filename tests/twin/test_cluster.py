@@ -29,7 +29,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def test_every_commit_is_synced_and_nothing_listens_on_the_network(own: Cluster) -> None:
     with psycopg.connect(own.conninfo) as connection:
-        told = {name: connection.execute(f"show {name}").fetchone()[0] for name in ("fsync", "synchronous_commit", "listen_addresses", "jit")}
+        told = {
+            name: connection.execute(f"show {name}").fetchone()[0]
+            for name in ("fsync", "synchronous_commit", "listen_addresses", "jit")
+        }
     assert told == {"fsync": "on", "synchronous_commit": "on", "listen_addresses": "", "jit": "off"}
 
 

@@ -14,11 +14,20 @@ def test_a_session_is_the_actor_it_was_opened_for_and_no_longer(database: Databa
     with database.session(planner) as session:
         assert session.execute("select twin.actor(), twin.role(), twin.tenant()").fetchone() == ("Uwase", "planner", 1)
     with database.session(ANONYMOUS) as session:
-        assert session.execute("select twin.actor(), twin.role(), twin.tenant()").fetchone() == ("anonymous", "anonymous", None)
+        assert session.execute("select twin.actor(), twin.role(), twin.tenant()").fetchone() == (
+            "anonymous",
+            "anonymous",
+            None,
+        )
 
 
 def test_the_application_cannot_change_or_remove_what_the_audit_holds(database: Database) -> None:
-    for words in ("update twin.audit set count = 0", "delete from twin.audit", "truncate twin.audit", "delete from twin.audit_link"):
+    for words in (
+        "update twin.audit set count = 0",
+        "delete from twin.audit",
+        "truncate twin.audit",
+        "delete from twin.audit_link",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), database.session(SYSTEM) as session:
             session.execute(words)
 
@@ -52,7 +61,9 @@ def test_the_audit_is_linked_in_commit_order_and_a_forged_row_breaks_it(fresh_da
 
 def test_an_earlier_transaction_that_commits_late_is_linked_first(fresh_database: Database) -> None:
     with psycopg.connect(fresh_database.conninfo_of("features")) as slow:
-        slow.execute("select set_config('twin.tenant', '1', true), set_config('twin.actor', 'slow', true), set_config('twin.role', 'admin', true)")
+        slow.execute(
+            "select set_config('twin.tenant', '1', true), set_config('twin.actor', 'slow', true), set_config('twin.role', 'admin', true)"
+        )
         slow.execute("insert into twin.audit (tenant, action, thing, count) values (1, 'slow', 'x', 1)")
         with fresh_database.session(SYSTEM, unit=Unit("quick", "y")):
             pass
@@ -63,7 +74,9 @@ def test_an_earlier_transaction_that_commits_late_is_linked_first(fresh_database
     with fresh_database.session(SYSTEM) as session:
         session.execute("select twin.advance()")
     with fresh_database.session(SYSTEM) as session:
-        order = session.execute("select a.action from twin.audit_link l join twin.audit a on a.id = l.audit_id order by l.seq").fetchall()
+        order = session.execute(
+            "select a.action from twin.audit_link l join twin.audit a on a.id = l.audit_id order by l.seq"
+        ).fetchall()
     assert order == [("slow",), ("quick",)]
 
 
@@ -76,7 +89,9 @@ def test_anonymous_writes_nothing(database: Database) -> None:
 
 def test_nobody_writes_the_audit_in_anothers_name(database: Database) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege), database.session(actor("Uwase", "planner")) as session:
-        session.execute("insert into twin.audit (tenant, actor, role, action, thing, count) values (1, 'other', 'admin', 'x', 'x', 1)")
+        session.execute(
+            "insert into twin.audit (tenant, actor, role, action, thing, count) values (1, 'other', 'admin', 'x', 'x', 1)"
+        )
 
 
 def test_the_base_layers_are_closed_to_the_application(database: Database) -> None:

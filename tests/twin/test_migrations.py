@@ -29,7 +29,9 @@ def test_a_database_ahead_of_this_version_is_refused(fresh_database: Database) -
 
 def test_the_spatial_operator_is_marked_so_that_policies_use_the_index(fresh_database: Database) -> None:
     with psycopg.connect(fresh_database.conninfo) as connection:
-        assert connection.execute("select bool_and(proleakproof) from pg_proc where proname = 'geometry_overlaps'").fetchone() == (True,)
+        assert connection.execute(
+            "select bool_and(proleakproof) from pg_proc where proname = 'geometry_overlaps'"
+        ).fetchone() == (True,)
 
 
 def test_a_user_without_rights_is_told_what_to_ask_for(cluster: Cluster) -> None:

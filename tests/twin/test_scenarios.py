@@ -30,7 +30,8 @@ def country(fresh_database: Database) -> Database:
 
 def seen(session: Session, branch: int, *, box: sql.Composable | None = None) -> dict[str, tuple[str, str, float]]:
     rows = session.execute(
-        sql.SQL("select id, name, origin, st_xmin(geom) from {} t").format(relation(LAYER, box=box)), {"scenario": branch}
+        sql.SQL("select id, name, origin, st_xmin(geom) from {} t").format(relation(LAYER, box=box)),
+        {"scenario": branch},
     ).fetchall()
     return {row[0]: (row[1], row[2], round(row[3], 3)) for row in rows}
 
@@ -52,16 +53,26 @@ def test_a_branch_is_the_base_less_removed_plus_added_and_changed(country: Datab
             "d1": ("Renamed", "planned", 30.0), "d2": ("District 2", "open-data", 31.0), "d9": ("Added", "planned", 30.5),
         }  # fmt: skip
         assert session.execute("select count(*) from land.districts where origin = 'planned'").fetchone() == (0,)
-        fids = [row[0] for row in session.execute("select fid from twin.overlay union all select fid from land.districts where id in ('d2')").fetchall()]
+        fids = [
+            row[0]
+            for row in session.execute(
+                "select fid from twin.overlay union all select fid from land.districts where id in ('d2')"
+            ).fetchall()
+        ]
     assert len(set(fids)) == len(fids)
 
 
 def test_a_branch_of_a_branch_sees_its_parent_and_its_own_word_wins(country: Database) -> None:
-    parent = plan(country, "parent", Edit(LAYER, "remove", "d0"), Edit(LAYER, "modify", "d1", fields={"name": "Parent's"}))
+    parent = plan(
+        country, "parent", Edit(LAYER, "remove", "d0"), Edit(LAYER, "modify", "d1", fields={"name": "Parent's"})
+    )
     child = plan(country, "child", Edit(LAYER, "modify", "d1", fields={"name": "Child's"}), parent=parent.id)
     with country.session(PLANNER) as session:
         assert {name: row[0] for name, row in seen(session, child.id).items()} == {"d1": "Child's", "d2": "District 2"}
-        assert {name: row[0] for name, row in seen(session, parent.id).items()} == {"d1": "Parent's", "d2": "District 2"}
+        assert {name: row[0] for name, row in seen(session, parent.id).items()} == {
+            "d1": "Parent's",
+            "d2": "District 2",
+        }
 
 
 def test_a_box_limits_both_halves_and_a_moved_feature_leaves_its_old_place(country: Database) -> None:
@@ -76,13 +87,19 @@ def test_a_box_limits_both_halves_and_a_moved_feature_leaves_its_old_place(count
 def test_an_edit_tells_the_old_and_the_new_extent_of_its_scenario(country: Database) -> None:
     branch = plan(country, "move", Edit(LAYER, "modify", "d0", geometry=square(33.0)))
     with country.session(SYSTEM) as session:
-        rows = session.execute("select layer, scenario, round(west::numeric, 1), round(east::numeric, 1) from twin.change where scenario is not null").fetchall()
+        rows = session.execute(
+            "select layer, scenario, round(west::numeric, 1), round(east::numeric, 1) from twin.change where scenario is not null"
+        ).fetchall()
     assert [(r[0], r[1], float(r[2]), float(r[3])) for r in rows] == [(LAYER, branch.id, 29.0, 33.1)]
 
 
 def test_what_cannot_be_is_refused_and_the_branch_unharmed(country: Database) -> None:
     branch = plan(country, "first", Edit(LAYER, "remove", "d0"))
-    for edit in (Edit(LAYER, "modify", "d0"), Edit(LAYER, "remove", "d77"), Edit(LAYER, "add", "d1", geometry=square(30))):
+    for edit in (
+        Edit(LAYER, "modify", "d0"),
+        Edit(LAYER, "remove", "d77"),
+        Edit(LAYER, "add", "d1", geometry=square(30)),
+    ):
         with pytest.raises(Conflict), country.session(PLANNER, unit=Unit("scenario.edit", "first")) as session:
             write(session, branch.id, [Edit(LAYER, "remove", "d2"), edit])
     with country.session(PLANNER) as session:

@@ -21,7 +21,13 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TWIN_PORT", "eighty"), ("TWIN_PORT", "70000"), ("TWIN_REGION", "1,2,3"), ("TWIN_REGION", "30,-1,29,-2"), ("TWIN_SCOPE", "mars")],
+    [
+        ("TWIN_PORT", "eighty"),
+        ("TWIN_PORT", "70000"),
+        ("TWIN_REGION", "1,2,3"),
+        ("TWIN_REGION", "30,-1,29,-2"),
+        ("TWIN_SCOPE", "mars"),
+    ],
 )
 def test_a_wrong_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
@@ -33,7 +39,11 @@ def test_another_country_is_a_setting() -> None:
 
 
 def test_every_setting_stands_in_the_table_of_the_docs_and_no_other() -> None:
-    rows = [line.split("|") for line in (ROOT / "docs" / "settings.md").read_text().splitlines() if line.startswith("| `TWIN_")]
+    rows = [
+        line.split("|")
+        for line in (ROOT / "docs" / "settings.md").read_text().splitlines()
+        if line.startswith("| `TWIN_")
+    ]
     told = {row[1].strip().strip("`"): row[3].strip() for row in rows}
     assert told == {name: description for name, (description, _) in variables().items()}
 
@@ -52,5 +62,7 @@ def test_each_root_package_is_the_one_of_this_checkout() -> None:
 def test_no_module_bears_the_name_of_a_root_but_a_sectors_own_list_of_layers() -> None:
     roots = {"twin", "layers", "tiles", "scenes", "app", "notebooks", "data"}
     for root in ("twin", "layers", "tiles", "scenes", "app"):
-        strays = [path for path in (ROOT / root).rglob("*.py") if path.stem in roots and "node_modules" not in path.parts]
+        strays = [
+            path for path in (ROOT / root).rglob("*.py") if path.stem in roots and "node_modules" not in path.parts
+        ]
         assert all(path.match("layers/sectors/*/layers.py") for path in strays)

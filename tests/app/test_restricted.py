@@ -1,0 +1,70 @@
+"""Restricted features: read by those who may, not there for others, and never answered from another's cache."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import outputs
+from app.api import create_app
+from layers.registry import Registry
+from twin.access import SYSTEM, issue
+from twin.audit import Unit
+from twin.db import Database
+from twin.settings import Settings
+
+LAYER = "services.hospitals"
+TILE = f"/tiles/{LAYER}/12/2390/2070.mvt"
+PATHS = (
+    f"/layers/{LAYER}",
+    f"/layers/{LAYER}/items",
+    f"/layers/{LAYER}/items/one",
+    f"/tiles/{LAYER}.json",
+    TILE,
+    f"/tiles/land.districts,{LAYER}/12/2390/2070.mvt",
+)
+
+
+@pytest.fixture
+def client(
+    fresh_database: Database, registry: Registry, settings: Settings
+) -> Iterator[tuple[TestClient, dict[str, str]]]:
+    with fresh_database.session(SYSTEM, pool="owner", unit=Unit("test", LAYER)) as session:
+        session.execute(
+            "insert into services.hospitals (id, geom, origin, classification, name)"
+            " values ('one', st_setsrid(st_makepoint(30.06, -1.95), 4326), 'open-data', 'restricted', 'Hospital')"
+        )
+        session.execute(
+            "update twin.layer set generation = generation + 1, count = 1,"
+            " extent = (select st_extent(geom) from services.hospitals) where name = %s",
+            (LAYER,),
+        )
+    outputs.make(fresh_database, registry, settings, SYSTEM, told=lambda *_: None)
+    token = issue(fresh_database, SYSTEM, name="Uwase", role="viewer", ttl=timedelta(hours=1))
+    with TestClient(create_app(settings, fresh_database, registry), base_url="http://127.0.0.1") as made:
+        yield made, {"Authorization": f"Bearer {token.secret}"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_it_is_there_for_a_viewer_and_not_for_anonymous_in_whatever_order_they_ask(
+    client: tuple[TestClient, dict[str, str]], path: str
+) -> None:
+    service, viewer = client
+    assert service.get(path).status_code == 404
+    assert service.get(path, headers=viewer).status_code == 200
+    assert service.get(path).status_code == 404
+    assert service.get(path, headers=viewer).status_code == 200
+
+
+def test_anonymous_does_not_find_it_in_catalogue_search_or_changes(client: tuple[TestClient, dict[str, str]]) -> None:
+    service, viewer = client
+    assert LAYER not in service.get("/layers").text
+    assert LAYER in service.get("/layers", headers=viewer).text
+    assert service.get("/search?q=Hospital").json()["hits"] == []
+    assert [hit["id"] for hit in service.get("/search?q=Hospital", headers=viewer).json()["hits"]] == ["one"]
+
+
+def test_its_tile_is_private_to_its_readers(client: tuple[TestClient, dict[str, str]]) -> None:
+    service, viewer = client
+    assert service.get(TILE, headers=viewer).headers["cache-control"].startswith("private")

@@ -66,7 +66,7 @@ def style(
         "zoom": 14.2,
         "pitch": 50,
         "bearing": 20,
-        "light": {"anchor": "map", "position": [1.4, 45, 40], "intensity": 0.32, "color": "#ffffff"},
+        "light": {"anchor": "map", "position": [1.4, 45, 40], "intensity": 0.18, "color": "#ffffff"},
         "sky": _sky(colours),
         "sources": {name: source for name, source in sources.items() if name in used},
         "layers": [

@@ -59,11 +59,4 @@ SWITCH_SX: Final[dict[str, Any]] = {
     },
 }
 HEADER_SX: Final[dict[str, Any]] = {"alignItems": "center", "minWidth": 0}
-SEARCH_SX: Final[dict[str, Any]] = {
-    "& .MuiInputBase-root": {"fontSize": 13},
-    "& .MuiInputLabel-root, & legend": {"display": "none"},
-    "& fieldset": {"top": 0},
-    "& label[data-shrink=false] + .MuiInputBase-formControl input.MuiInputBase-input::placeholder": {
-        "opacity": "0.75 !important"
-    },
-}
+SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root, & .MuiInputLabel-root": {"fontSize": 13}}

@@ -82,7 +82,7 @@ class Planner:
         """Puts every word of the page into the session's language and every colour into its theme."""
         say = self.say
         self.page.title = say("Twin of Rwanda")
-        self.search.placeholder = say("Search a place, a facility or an id")
+        self.search.label = say("Search a place, a facility or an id")
         self.theme_button.description = say("Light or dark")
         self.modes_switch.param.update(options={say(MODE_WORDS[one]): one for one in self.modes()}, value=self.mode)
         self.list.param.update(

@@ -4,6 +4,8 @@ import type { FeatureRef, Picked, Place } from "./model";
 import { layerOf } from "./style";
 
 const REACH = 4;
+/** Where only areas lie under the pointer, the narrowest of the shown levels is meant. */
+const LEVELS = ["land.provinces", "land.districts", "land.sectors", "land.cells", "land.villages"];
 
 /** The topmost tiled feature within a few pixels, or null. */
 export function pickTiled(map: MapLibre, point: { x: number; y: number }, place: Place): Picked | null {
@@ -11,7 +13,10 @@ export function pickTiled(map: MapLibre, point: { x: number; y: number }, place:
     [point.x - REACH, point.y - REACH],
     [point.x + REACH, point.y + REACH],
   ];
-  const exact = map.queryRenderedFeatures([point.x, point.y]).find(isFeature);
+  const under = map.queryRenderedFeatures([point.x, point.y]).filter(isFeature);
+  const level = (one: MapGeoJSONFeature): number => LEVELS.indexOf(layerOf(one.layer)!);
+  const first = under[0];
+  const exact = first && level(first) >= 0 ? under.reduce((one, other) => (level(other) > level(one) ? other : one)) : first;
   const near = map.queryRenderedFeatures(box).find((one) => isFeature(one) && ["circle", "line"].includes(one.layer.type));
   const best = near && (!exact || exact.layer.type === "fill" || near.layer.type === "circle") ? near : exact;
   return best ? picked(best, place) : null;

@@ -4,7 +4,7 @@ import type { LayerState } from "./model";
 interface Row {
   name: string;
   title: string;
-  shape: "point" | "line" | "polygon" | "raster";
+  shape: "point" | "line" | "polygon" | "mixed" | "raster";
   colour: string;
   mark: string;
   mark_title: string;

@@ -1,0 +1,121 @@
+"""The planner's page in a real browser, against a running service. One page for the module: drawing by software is slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+if TYPE_CHECKING:
+    from tests.conftest import Service
+
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+COUNTRY = "at=29.92,-1.98,7.6,0,0"
+ONLY_BOUNDARIES = "on=land.provinces,land.districts"
+PATIENCE_MS = 120_000
+
+
+@dataclass
+class Seen:
+    """The open page and what passed over the network."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    transferred: int = 0
+
+    def canvas(self) -> Any:
+        """The map as pixels: (height, width, 3) uint8. `Any`: the shape is the screen's."""
+        png = self.page.locator(".twin-canvas").screenshot(timeout=PATIENCE_MS)
+        return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def seen(service: Service) -> Iterator[Seen]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        context = browser.new_context(viewport={"width": 1100, "height": 700})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        watched = Seen(page)
+        own = urlsplit(service.address).netloc
+
+        def asked(request: Any) -> None:
+            parts = urlsplit(request.url)
+            if parts.scheme not in {"blob", "data"} and parts.netloc != own:
+                watched.foreign.append(request.url)
+
+        def finished(request: Any) -> None:
+            watched.transferred += request.sizes()["responseBodySize"]
+
+        page.on("request", asked)
+        page.on("requestfinished", finished)
+        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        page.goto(f"{service.address}/app?{COUNTRY}&{ONLY_BOUNDARIES}", wait_until="domcontentloaded")
+        page.locator(".twin-stage[data-painted]").wait_for(timeout=PATIENCE_MS)
+        yield watched
+        browser.close()
+
+
+def test_the_first_frame_paints_the_boundaries(seen: Seen) -> None:
+    seen.page.wait_for_timeout(1500)
+    colours = len(np.unique(seen.canvas().reshape(-1, 3), axis=0))
+    assert colours > 20
+
+
+def test_no_request_leaves_for_another_host(seen: Seen) -> None:
+    assert seen.foreign == []
+
+
+def test_the_page_takes_less_than_eight_megabytes(seen: Seen) -> None:
+    assert 500_000 < seen.transferred < 8_000_000
+
+
+def test_a_click_shows_the_feature_s_fields_and_its_origin(seen: Seen) -> None:
+    box = seen.page.locator(".twin-canvas").bounding_box()
+    assert box is not None
+    seen.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.45)
+    card = seen.page.locator(".card:has(dl.origin)")
+    card.wait_for()
+    told = card.inner_text()
+    assert "Districts" in told or "DISTRICTS" in told
+    assert "Origin" in told
+    assert "schematic" in told
+
+
+def test_switching_a_layer_off_changes_the_map_and_the_address(seen: Seen) -> None:
+    before = seen.canvas()
+    box = seen.page.locator('input[name="land.districts"]')
+    box.uncheck()
+    seen.page.wait_for_function("() => !new URLSearchParams(location.search).get('on').includes('land.districts')")
+    seen.page.wait_for_timeout(1500)
+    assert np.any(before != seen.canvas())
+    box.check()
+    seen.page.wait_for_function("() => new URLSearchParams(location.search).get('on').includes('land.districts')")
+
+
+def test_the_page_speaks_kinyarwanda_at_a_press(seen: Seen) -> None:
+    seen.page.get_by_role("button", name="rw", exact=True).click()
+    seen.page.get_by_text("Uturere", exact=True).first.wait_for()
+    seen.page.get_by_role("button", name="Igihugu cyose").wait_for()
+
+
+def test_nothing_failed_on_the_page(seen: Seen) -> None:
+    assert seen.errors == []

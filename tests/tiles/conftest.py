@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from layers.registry import Registry
 from layers.spec import Field, Layer, Sector, Style, Titles
 from tiles import generalise
 from twin.access import SYSTEM
-from twin.cluster import Cluster
 from twin.db import Database
 from twin.settings import Settings
 
@@ -56,7 +54,7 @@ def zones(side: int = 6) -> list[Any]:
     step, points = 0.04, 24
     t = np.linspace(0, 1, points + 1)
 
-    def along(i: int, j: int, upright: bool) -> np.ndarray:
+    def along(i: int, j: int, *, upright: bool) -> np.ndarray:
         wave = 0.003 * np.sin(t * np.pi * 4 + i + 2 * j) * np.sin(t * np.pi)
         a, b = (i * step + wave, (j + t) * step) if upright else ((i + t) * step, j * step + wave)
         return np.column_stack([WEST + a, SOUTH + b])
@@ -64,7 +62,7 @@ def zones(side: int = 6) -> list[Any]:
     shapes = []
     for i in range(side):
         for j in range(side):
-            ring = [along(i, j, False), along(i + 1, j, True), along(i, j + 1, False)[::-1], along(i, j, True)[::-1]]
+            ring = [along(i, j, upright=False), along(i + 1, j, upright=True), along(i, j + 1, upright=False)[::-1], along(i, j, upright=True)[::-1]]
             shapes.append(shapely.Polygon(np.vstack([part[:-1] for part in ring])))
     return shapes
 
@@ -84,14 +82,14 @@ def fill(connection: psycopg.Connection[Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def country(cluster: Cluster, database: Database) -> Iterator[Database]:
+def country(database: Database) -> Database:
     """The trial country, loaded and generalised; asynchronous use closes its own pools with `run`."""
     with database.session(SYSTEM, pool="owner") as session:
         tables.create(session.connection, TRIED)
         fill(session.connection)
         for layer in LAYERS:
             generalise.build(session.connection, layer)
-    yield database
+    return database
 
 
 @pytest.fixture

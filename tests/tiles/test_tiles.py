@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_lines_leave_one_tile_where_they_enter_the_next(country: Any) -> None:
         found = set()
         for feature in read[WAYS.name].features:
             for part in feature.parts:
-                for (x0, y0), (x1, y1) in zip(part, part[1:], strict=False):
+                for (x0, y0), (x1, y1) in pairwise(part):
                     if (x0 - edge) * (x1 - edge) < 0:
                         found.add((feature.id, round(y0 + (edge - x0) / (x1 - x0) * (y1 - y0))))
         return found

@@ -204,8 +204,9 @@ def _fids_at(connection: Connection, layer: Layer, band: Band, cells: Sequence[i
     side = _CELL_UNITS * band.unit_m
     rows = connection.execute(
         sql.SQL(
-            "select distinct f.fid from unnest(%(west)s::float8[], %(south)s::float8[]) as c(west, south) join {} f on f.geom &&"
-            " st_expand(st_transform(st_makeenvelope(west, south, west + %(side)s, south + %(side)s, 3857), 4326), 1e-9)"
+            "with boxes as materialized (select st_expand(st_transform(st_makeenvelope(west, south, west + %(side)s, south + %(side)s,"
+            " 3857), 4326), 1e-9) as box from unnest(%(west)s::float8[], %(south)s::float8[]) as c(west, south))"
+            " select distinct f.fid from boxes join {} f on f.geom && box"
         ).format(identifier(layer)),
         {"west": [_column(cell) * side for cell in cells], "south": [_row(cell) * side for cell in cells], "side": side},
     )
@@ -227,10 +228,11 @@ def _fids_in(connection: Connection, layer: Layer, exact: sql.Identifier, extent
         return set()
     west, south, east, north = (list(side) for side in zip(*extents, strict=True))
     boxes = sql.SQL(
-        "with boxes as (select st_makeenvelope(w, s, e, n, 4326) as box from unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])"
+        "with boxes as materialized (select st_makeenvelope(w, s, e, n, 4326) as box,"
+        " st_transform(st_makeenvelope(w, s, e, n, 4326), 3857) as flat from unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])"
         " as b(w, s, e, n))"
         " select fid from {layer} f join boxes on f.geom && box"
-        " union select fid from {exact} c join boxes on c.geom && st_transform(box, 3857)"
+        " union select fid from {exact} c join boxes on c.geom && flat"
     ).format(layer=identifier(layer), exact=exact)
     return {int(row[0]) for row in connection.execute(boxes, (west, south, east, north))}
 

@@ -190,7 +190,8 @@ class _Swap:
         bound["source"] = self._record(session, standing, quarantined)
         deleted = session.execute(staging.statement("delete"), bound).rowcount
         updated = session.execute(staging.statement("update"), bound).rowcount
-        inserted = session.execute(staging.statement("insert"), bound).rowcount
+        # Conflicts are gone from `ready`: where the source has never been loaded, every row of it is new.
+        inserted = session.execute(staging.statement("insert"), {**bound, "first": not mine}).rowcount
         self._quarantine(session)
         changed = inserted + updated + deleted
         session.execute(staging.statement("layer"), {**bound, "changed": int(changed > 0)})

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ingest_makers import MAKERS
 
 from layers.ingest.adhoc import load_file
 from layers.registry import Registry
-from ingest_makers import MAKERS
 from twin.access import SYSTEM
 from twin.db import Database
 from twin.errors import SourceError

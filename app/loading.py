@@ -205,10 +205,10 @@ def table(outcomes: list[Outcome]) -> Table:
     """The closing table: one row per source that was there."""
     made = Table(box=None, pad_edge=False)
     made.add_column("")
-    made.add_column("source", no_wrap=True)
-    made.add_column("layer", no_wrap=True)
+    made.add_column("source", overflow="ellipsis", no_wrap=True)
+    made.add_column("layer", overflow="ellipsis", no_wrap=True)
     for name in ("read", "loaded", "repaired", "quarantined", "seconds"):
-        made.add_column(name, justify="right")
+        made.add_column(name, justify="right", no_wrap=True, min_width=7)
     for one in outcomes:
         if one.state == "absent":
             continue

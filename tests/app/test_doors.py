@@ -60,8 +60,7 @@ def test_a_wrong_token_is_refused_and_told_what_to_do(service: Service) -> None:
     [
         ("/layers/no.such", 404), ("/layers/land.districts/items?bbox=1,2,3", 400), ("/layers/land.districts/items?limit=-5", 400),
         ("/tiles/no.such/1/0/0.mvt", 404), ("/tiles/land.districts/1/9/0.mvt", 404), ("/tiles/land.districts/99/0/0.mvt", 404),
-        ("/tiles/land.districts/a/b/c.mvt", 400), ("/tiles/" + ",".join(["land.districts"] * 10_000) + "/1/1/1.mvt", 200),
-        ("/tiles/" + ",".join(f"a.l{n}" for n in range(9000)) + "/1/1/1.mvt", 400), ("/tiles/land.districts/8/149/129.mvt?filter=((((", 400),
+        ("/tiles/land.districts/a/b/c.mvt", 400), ("/tiles/" + ",".join(f"a.l{n}" for n in range(4000)) + "/1/1/1.mvt", 400), ("/tiles/land.districts/8/149/129.mvt?filter=((((", 400),
         ("/tiles/land.districts/8/149/129.mvt?filter=nofield%3D1", 400), ("/tiles/land.districts/8/149/129.mvt?scenario=999999", 404),
         ("/scenes/none/tileset.json", 404), ("/scenes/buildings/content/30/1/1.glb", 404), ("/styles/none.json", 404), ("/fonts/../../pyproject.toml", 404),
         ("/fonts/%2e%2e%2fpackage.json", 404), ("/nowhere", 404), ("/search?q=%27%20or%201=1--", 200), ("/layers/land.districts/items/%27;drop", 404),

@@ -129,7 +129,7 @@ def test_a_load_while_the_service_runs_is_seen_by_its_tiles(
         '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": "one", "code": "one", "name": "A landmark"},'
         ' "geometry": {"type": "Point", "coordinates": [30.06, -1.95]}}]}'
     )
-    path = f"{service.address}/tiles/minimal.landmarks/14/9559/8280.mvt"
+    path = f"{service.address}/tiles/minimal.landmarks/14/9560/8280.mvt"
     assert httpx.get(path).status_code == 204
     loaded = service.twin("load", str(landmarks), "--layer", "minimal.landmarks")
     assert loaded.returncode == 0, loaded.stderr + loaded.stdout

@@ -2,6 +2,7 @@
 style, tiles, flows and streams by HTTP.
 """
 
+# mypy: disable-error-code="var-annotated, no-untyped-call"  # param declares its types at run time
 from __future__ import annotations
 
 import json
@@ -45,7 +46,7 @@ class TwinMap(JSComponent):
 
     _bundle: ClassVar[Path] = DIST / "twin-map.bundle.js"
 
-    def show(self, deck: pydeck.Deck | dict[str, Any] | None) -> None:
+    def draw(self, deck: pydeck.Deck | dict[str, Any] | None) -> None:
         """Draws an analyst's pydeck layers over the map; None takes them away. A Deck is sent as its specification."""
         self.deck = deck if deck is None or isinstance(deck, dict) else json.loads(deck.to_json())
 

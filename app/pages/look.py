@@ -49,6 +49,7 @@ SWITCH_SX: Final[dict[str, Any]] = {
     "& .MuiToggleButton-root": {
         "padding": "4px 12px",
         "fontSize": 12,
+        "whiteSpace": "nowrap",
         "color": "text.secondary",
         "borderColor": "divider",
     },

@@ -1,5 +1,6 @@
 """The planner's page: one map, the list of layers, the inspector. `planner(context)` makes it for one session."""
 
+# mypy: disable-error-code="no-untyped-call"  # the component library is untyped
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ WORKING_MODES: Final[Mapping[str, str]] = {"look": "", "live": "iot.sensors", "m
 
 def planner(context: PlannerContext) -> Viewable:
     """The page of one session, in the state its address names."""
-    return Planner(context).page
+    page: Viewable = Planner(context).page
+    return page
 
 
 class Planner:
@@ -84,7 +86,10 @@ class Planner:
         self.page.title = say("Twin of Rwanda")
         self.search.label = say("Search a place, a facility or an id")
         self.theme_button.description = say("Light or dark")
-        self.modes_switch.param.update(options={say(MODE_WORDS[one]): one for one in self.modes()}, value=self.mode)
+        self.modes_switch.options = {say(MODE_WORDS[one]): one for one in self.modes()}
+        # The same value under a new label is not sent again by itself.
+        self.modes_switch.value = None
+        self.modes_switch.value = self.mode
         self.list.param.update(
             groups=groups(self.catalogue, say, theme=self.theme, sectors=self.context.sectors),
             texts=list_texts(say),
@@ -147,7 +152,7 @@ class Planner:
             margin=0,
         )
 
-    def _make_page(self, address: Address) -> pmui.Page:
+    def _make_page(self, address: Address) -> Any:  # the library's page is untyped
         header = pmui.Row(
             self.search,
             pn.layout.HSpacer(),
@@ -157,7 +162,7 @@ class Planner:
             sizing_mode="stretch_width",
             sx=HEADER_SX,
         )
-        return pmui.Page(
+        return pmui.Page(  # type: ignore[attr-defined]  # exported at run time
             header=[header],
             sidebar=[self.list],
             main=[self.map],

@@ -1,5 +1,6 @@
 """The search field: it asks the twin as one types, and gives the chosen hit."""
 
+# mypy: disable-error-code="no-untyped-call"  # the component library is untyped
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +31,11 @@ class PlaceSearch(pmui.AutocompleteInput):
         super().__init__(lazy_search=True, restrict=False, case_sensitive=False, **params)
 
     def _filter_options(
-        self, query: str, case_sensitive: bool | None = None, search_strategy: str | None = None
-    ) -> list[str]:  # the field's own signature
+        self,
+        query: str,
+        case_sensitive: bool | None = None,  # noqa: FBT001  # the field's own signature
+        search_strategy: str | None = None,
+    ) -> list[str]:
         """The hits for what is typed, as lines; the field calls this in place of filtering its own options."""
         del case_sensitive, search_strategy
         text = query.strip()[:100]

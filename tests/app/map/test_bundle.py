@@ -52,9 +52,9 @@ def test_a_pydeck_specification_is_taken_as_the_map_s_layers() -> None:
     import pydeck
 
     made = TwinMap()
-    made.show(pydeck.Deck([pydeck.Layer("ScatterplotLayer", data=[{"p": [30, -2]}], get_position="p")]))
+    made.draw(pydeck.Deck([pydeck.Layer("ScatterplotLayer", data=[{"p": [30, -2]}], get_position="p")]))
     assert made.deck["layers"][0]["@@type"] == "ScatterplotLayer"
-    made.show(None)
+    made.draw(None)
     assert made.deck is None
 
 

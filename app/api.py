@@ -206,7 +206,7 @@ def _add_operation(api: FastAPI, parts: Parts) -> None:
         return {
             "name": actor.name,
             "role": actor.role,
-            "tenant": actor.tenant and str(actor.tenant),
+            "tenant": None if actor.tenant is None else str(actor.tenant),
             "may_read": sorted({"public", *actor.may_read}),
         }
 

@@ -2,7 +2,8 @@
 style, tiles, flows and streams by HTTP.
 """
 
-# mypy: disable-error-code="var-annotated, no-untyped-call"  # param declares its types at run time
+# param declares its types at run time:
+# mypy: disable-error-code="var-annotated, no-untyped-call"
 from __future__ import annotations
 
 import json

@@ -1,6 +1,7 @@
 """The planner's page: one map, the list of layers, the inspector. `planner(context)` makes it for one session."""
 
-# mypy: disable-error-code="no-untyped-call"  # the component library is untyped
+# the component library is untyped:
+# mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The search field: it asks the twin as one types, and gives the chosen hit."""
 
-# mypy: disable-error-code="no-untyped-call"  # the component library is untyped
+# the component library is untyped:
+# mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

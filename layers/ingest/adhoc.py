@@ -73,7 +73,9 @@ def match(
     is_key = id_column is not None and (key is not None or own >= _KEY_SHARE * rows)
     fields = _fields(layer, columns, path)
     taken = {*fields.values(), id_column if is_key else None, *(coordinate_columns(columns) or ())}
-    remarks = [f"columns not taken: {', '.join(left)}"] if (left := [one for one in columns if one not in taken]) else []
+    remarks = (
+        [f"columns not taken: {', '.join(left)}"] if (left := [one for one in columns if one not in taken]) else []
+    )
     if id_column is not None and not is_key:
         remarks.append(f"{id_column} is no key ({own} of {rows} rows have their own): rows are numbered by content")
     source = Source(
@@ -90,7 +92,8 @@ def _fields(layer: Layer, columns: list[str], path: Path) -> dict[str, str]:
     missing = [field.name for field in layer.fields if field.required and field.name not in fields]
     if missing:
         raise SourceError(
-            f"{path.name} has no column {missing[0]!r}, which layer {layer.name} requires", remedy=f"it has: {', '.join(columns)}"
+            f"{path.name} has no column {missing[0]!r}, which layer {layer.name} requires",
+            remedy=f"it has: {', '.join(columns)}",
         )
     return fields
 
@@ -119,13 +122,32 @@ def load_file(
             name=name or _folded(path.name.partition(".")[0]), layer=layer.name, path=path.name, origin=origin, licence=licence,
             attribution=attribution or path.name, crs=crs,
         )  # fmt: skip
-        return load_raster(db, layer, raster, path, cache=cache, actor=actor, region=region, progress=progress, again=again)
+        return load_raster(
+            db, layer, raster, path, cache=cache, actor=actor, region=region, progress=progress, again=again
+        )
     with Spools() as spools:
         matched = match(
-            layer, path, spools=spools, name=name, origin=origin, licence=licence, attribution=attribution, part=part, crs=crs, key=key
+            layer,
+            path,
+            spools=spools,
+            name=name,
+            origin=origin,
+            licence=licence,
+            attribution=attribution,
+            part=part,
+            crs=crs,
+            key=key,
         )
         outcome = load(
-            db, layer, matched.source, path, actor=actor, region=region, crs=crs, spools=spools, progress=progress, again=again
+            db,
+            layer,
+            matched.source,
+            path,
+            actor=actor,
+            region=region,
+            crs=crs,
+            spools=spools,
+            progress=progress,
+            again=again,
         )
     return outcome if not matched.remark or outcome.remark else replace(outcome, remark=matched.remark)
-

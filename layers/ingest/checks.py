@@ -175,7 +175,8 @@ def check_geometries(geometries: Geometries, layer: Layer, region: BBox, verdict
         types = shapely.get_type_id(result)
         for other in np.unique(types[usable & (types != wanted)]):
             verdict.refuse(
-                usable & (types == other), f"the geometry is a {_TYPE_NAMES[int(other)]}, the layer holds {layer.geometry}"
+                usable & (types == other),
+                f"the geometry is a {_TYPE_NAMES[int(other)]}, the layer holds {layer.geometry}",
             )
         usable &= types == wanted
     gone = crossed & usable & shapely.is_empty(result)

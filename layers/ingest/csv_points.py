@@ -15,7 +15,19 @@ import shapely
 
 from twin.errors import SourceError
 
-LONGITUDES = ("longitude", "lon", "lng", "long", "x", "gps_longitude", "lon_dd", "stop_lon", "point_x", "xcoord", "easting")
+LONGITUDES = (
+    "longitude",
+    "lon",
+    "lng",
+    "long",
+    "x",
+    "gps_longitude",
+    "lon_dd",
+    "stop_lon",
+    "point_x",
+    "xcoord",
+    "easting",
+)
 LATITUDES = ("latitude", "lat", "y", "gps_latitude", "lat_dd", "stop_lat", "point_y", "ycoord", "northing")
 GEOMETRIES = ("wkt", "geometry", "geom", "the_geom", "geom_wkt")
 _DELIMITERS = ",;\t|"

@@ -66,7 +66,8 @@ class ParquetFile:
         about = geo["columns"][column]
         if about.get("encoding") != "WKB":
             raise SourceError(
-                f"{self.path.name} encodes geometry as {about.get('encoding')}", remedy="write it with the GeoParquet encoding WKB"
+                f"{self.path.name} encodes geometry as {about.get('encoding')}",
+                remedy="write it with the GeoParquet encoding WKB",
             )
         self.column = column
         # An absent crs means OGC:CRS84, a null one that nobody knows it (GeoParquet 1.1, "crs").

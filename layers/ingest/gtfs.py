@@ -40,17 +40,23 @@ def _table(path: Path, name: str) -> pd.DataFrame:
                 inside = next(one for one in archive.namelist() if Path(one).name == file)
                 raw = archive.read(inside)
     except (FileNotFoundError, StopIteration) as failure:
-        raise SourceError(f"the GTFS feed {path.name} has no {file}", remedy="ask its publisher for the whole feed") from failure
+        raise SourceError(
+            f"the GTFS feed {path.name} has no {file}", remedy="ask its publisher for the whole feed"
+        ) from failure
     try:
         return pd.read_csv(io.BytesIO(raw), dtype="string", encoding="utf-8-sig", skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as failure:
-        raise SourceError(f"{file} of {path.name} cannot be read: {failure}", remedy="fetch the feed again") from failure
+        raise SourceError(
+            f"{file} of {path.name} cannot be read: {failure}", remedy="fetch the feed again"
+        ) from failure
 
 
 def _need(table: pd.DataFrame, names: tuple[str, ...], file: str) -> None:
     missing = [name for name in names if name not in table.columns]
     if missing:
-        raise SourceError(f"{file}.txt has no column {missing[0]!r}", remedy="the GTFS reference asks for it; mend the feed")
+        raise SourceError(
+            f"{file}.txt has no column {missing[0]!r}", remedy="the GTFS reference asks for it; mend the feed"
+        )
 
 
 def _shapes(path: Path) -> gpd.GeoDataFrame:
@@ -95,7 +101,9 @@ def _routes(path: Path) -> gpd.GeoDataFrame:
 def read_gtfs(path: Path, part: str | None, *, rows: int) -> Iterator[gpd.GeoDataFrame]:
     """Batches of one part of a feed, lon and lat degrees: `stops`, `routes` (one multi-line each) or `shapes`."""
     if part not in PARTS:
-        raise SourceError(f"{path.name} is a GTFS feed and {part!r} is no part of one", remedy=f"say a part: {', '.join(PARTS)}")
+        raise SourceError(
+            f"{path.name} is a GTFS feed and {part!r} is no part of one", remedy=f"say a part: {', '.join(PARTS)}"
+        )
     if part == "stops":
         table = _table(path, "stops")
         _need(table, ("stop_lon", "stop_lat"), "stops")

@@ -80,7 +80,9 @@ def load(
     staging = Staging(db, layer, source, actor)
     last = _last(staging)
     if last == sha256 and not again:
-        return Outcome(source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file")
+        return Outcome(
+            source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file"
+        )
     with nullcontext(spools) if spools is not None else Spools() as kept, staging.alone() as holder:
         opened = open_source(source, path, spools=kept, reading=reading, crs=crs)
         conform = Conform(layer, source, path, region, opened.crs, SeenIds())
@@ -122,7 +124,12 @@ def _loads(session: Session, staging: Staging) -> tuple[list[int], str | None]:
 
 
 def _stage(
-    staging: Staging, conform: Conform, batches: Iterator[gpd.GeoDataFrame], tally: _Tally, progress: Progress | None, total: int | None
+    staging: Staging,
+    conform: Conform,
+    batches: Iterator[gpd.GeoDataFrame],
+    tally: _Tally,
+    progress: Progress | None,
+    total: int | None,
 ) -> None:
     """Conform each batch while the one before it is copied."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as pool:
@@ -147,13 +154,16 @@ def _refuse_nothing_left(staging: Staging, path: Path, tally: _Tally) -> None:
         return
     with staging.db.session(staging.actor, pool="owner") as session:
         reasons = session.execute(
-            sql.SQL("select reason, count(*) from {} group by reason order by 2 desc, 1 limit %s").format(staging.refused),
+            sql.SQL("select reason, count(*) from {} group by reason order by 2 desc, 1 limit %s").format(
+                staging.refused
+            ),
             (_MOST_REASONS,),
         ).fetchall()
     said = "; ".join(f"{count} rows: {reason}" for reason, count in reasons) or "none belongs to the layer"
     outside = "TWIN_REGION" if "outside the region" in said else "the mapping in sources.py"
     raise SourceError(
-        f"no row of {path.name} can enter layer {staging.layer.name} ({said})", remedy=f"check the file's CRS and {outside}"
+        f"no row of {path.name} can enter layer {staging.layer.name} ({said})",
+        remedy=f"check the file's CRS and {outside}",
     )
 
 
@@ -183,7 +193,12 @@ class _Swap:
         # One swap of a layer at a time: two sources that bring the same new id would both miss the other's.
         session.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"twin.load/{layer.name}",))
         mine, _ = _loads(session, staging)
-        bound: dict[str, Any] = {"tenant": session.actor.tenant, "mine": mine, "classification": self.classification, "layer": layer.name}
+        bound: dict[str, Any] = {
+            "tenant": session.actor.tenant,
+            "mine": mine,
+            "classification": self.classification,
+            "layer": layer.name,
+        }
         session.execute(staging.statement("conflicts"), bound)
         standing = _count(session, staging.ready)
         quarantined = _count(session, staging.refused)
@@ -200,7 +215,13 @@ class _Swap:
             "unchanged": standing - inserted - updated, "quarantined": quarantined,
         }  # fmt: skip
         session.count, session.before, session.after = changed, self.last, self.sha256
-        session.detail = {"source": source.name, "file": self.path.name, "read": self.tally.read, "repaired": self.tally.repaired, **counts}
+        session.detail = {
+            "source": source.name,
+            "file": self.path.name,
+            "read": self.tally.read,
+            "repaired": self.tally.repaired,
+            **counts,
+        }
         return counts
 
     def _record(self, session: Session, standing: int, quarantined: int) -> int:

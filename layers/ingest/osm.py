@@ -48,7 +48,9 @@ def _is_building(tags: Tags) -> bool:
 
 def _is_water(tags: Tags) -> bool:
     return (
-        tags.get("natural") in _WATER_KINDS or tags.get("landuse") in _WATER_USES or tags.get("waterway") in {"riverbank", "dock"}
+        tags.get("natural") in _WATER_KINDS
+        or tags.get("landuse") in _WATER_USES
+        or tags.get("waterway") in {"riverbank", "dock"}
     )
 
 
@@ -155,7 +157,8 @@ class _Extraction:
     def __init__(self, spools: dict[str, _Spool]) -> None:
         self.factory = osmium.geom.WKBFactory()
         self.by_kind = {
-            kind: [(spool.part.holds, spool.add) for spool in spools.values() if kind in spool.part.kinds] for kind in "nwa"
+            kind: [(spool.part.holds, spool.add) for spool in spools.values() if kind in spool.part.kinds]
+            for kind in "nwa"
         }
         self.add_area = {name: spool.add for name, spool in spools.items() if "a" in spool.part.kinds}
         # Relations whose members are not all in the file never become an area; closed ways always do, an empty one at worst.
@@ -237,7 +240,9 @@ def extract(path: Path, folder: Path, *, parts: tuple[str, ...] = PARTS) -> dict
             else:
                 work.relation(one)
     except (RuntimeError, ValueError, OSError) as failure:
-        raise SourceError(f"{path.name} cannot be read as OpenStreetMap PBF: {failure}", remedy="fetch the extract again") from failure
+        raise SourceError(
+            f"{path.name} cannot be read as OpenStreetMap PBF: {failure}", remedy="fetch the extract again"
+        ) from failure
     work.settle()
     for spool in spools.values():
         spool.close()

@@ -30,7 +30,14 @@ _PREFIX = "bench_osm"
 
 
 def bench_osm(
-    db: Database, *, buildings: Layer, roads: Layer, sources: tuple[Source, Source], actor: Actor, region: BBox, count: int = 205_000
+    db: Database,
+    *,
+    buildings: Layer,
+    roads: Layer,
+    sources: tuple[Source, Source],
+    actor: Actor,
+    region: BBox,
+    count: int = 205_000,
 ) -> list[dict[str, Any]]:
     """Rows of measure, value, unit, reference, ratio, goal, holds. `sources` map the PBF's buildings and roads into the two layers,
     which are left with what was loaded: give a database of its own. Raises Unavailable where osm2pgsql is not installed.

@@ -23,7 +23,9 @@ _SCALES: tuple[dict[str, float], ...] = (
 _PREFIXES = {"dn": "mm", "od": "mm", "ø": "mm", "pn": "bar"}
 """Nominal diameter and outer diameter are millimetres (ISO 6708), nominal pressure bar (ISO 7268)."""
 
-NO_VALUE = frozenset({"", "-", "--", "n/a", "na", "nan", "null", "none", "unknown", "inconnu", "?", "nil", "<na>", "nat"})
+NO_VALUE = frozenset(
+    {"", "-", "--", "n/a", "na", "nan", "null", "none", "unknown", "inconnu", "?", "nil", "<na>", "nat"}
+)
 """Words, in lower case, that say there is no value."""
 
 _QUANTITY = re.compile(

@@ -38,7 +38,14 @@ _RASTER_SQL = Path(__file__).parent / "sql" / "raster.sql"
 _ROWS_AT_ONCE = 512
 _CACHE_MB = 256
 """What GDAL may keep of cells; its own choice is a twentieth of the machine."""
-_VOID_OF = {"uint8": 255, "uint16": 65535, "int16": -32768, "int32": -(2**31), "float32": float("nan"), "float64": float("nan")}
+_VOID_OF = {
+    "uint8": 255,
+    "uint16": 65535,
+    "int16": -32768,
+    "int32": -(2**31),
+    "float32": float("nan"),
+    "float64": float("nan"),
+}
 """The value that says void where the file names none."""
 
 
@@ -54,7 +61,9 @@ def _refusing(path: Path) -> Iterator[None]:
         yield
     except (RasterioError, OSError) as failure:
         said = " ".join(str(failure).split())[:300]
-        raise SourceError(f"{path.name} is damaged, cut off or no GeoTIFF: {said}", remedy="fetch or export the file again") from failure
+        raise SourceError(
+            f"{path.name} is damaged, cut off or no GeoTIFF: {said}", remedy="fetch or export the file again"
+        ) from failure
 
 
 def _recipe(source: RasterSource, sha256: str, crs: str | None) -> str:
@@ -87,20 +96,29 @@ def load_raster(
     started = time.monotonic()
     actor.require("operate", f"loading {source.name}")
     if layer.classification != "public" and layer.classification not in actor.may_read:
-        raise NotPermitted(f"{actor.name} may not read {layer.classification} data", remedy="ask somebody who may to load it")
+        raise NotPermitted(
+            f"{actor.name} may not read {layer.classification} data", remedy="ask somebody who may to load it"
+        )
     sha256 = fingerprint((path,))
     recipe = _recipe(source, sha256, crs)
     target = cache.resolve() / "rasters" / f"{_slug(source.name)}-{recipe[:8]}.tif"
     before = _registered(db, actor, source)
     if before is not None and before == (recipe, str(target)) and target.exists() and not again:
-        return Outcome(source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file")
+        return Outcome(
+            source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     made = _make(source, path, target, region=region, crs=crs, progress=progress)
     metadata = {**made.metadata, "sha256": sha256, "recipe": recipe}
     with db.session(actor, pool="owner", unit=Unit("load", layer.name)) as session:
         _register(session, layer, source, path, target, made.bounds, metadata)
         session.count, session.before, session.after = 1, before[0] if before else None, recipe
-        session.detail = {"source": source.name, "file": path.name, "width": metadata["width"], "height": metadata["height"]}
+        session.detail = {
+            "source": source.name,
+            "file": path.name,
+            "width": metadata["width"],
+            "height": metadata["height"],
+        }
     return Outcome(
         source.name, layer.name, str(path), "loaded", read=1, inserted=int(before is None), updated=int(before is not None),
         seconds=time.monotonic() - started, remark=f"{metadata['width']} by {metadata['height']} cells, {metadata['void_share']:.1%} void",
@@ -110,12 +128,20 @@ def load_raster(
 def _registered(db: Database, actor: Actor, source: RasterSource) -> tuple[str, str] | None:
     """The recipe and the path of the file that stands for the source now."""
     with db.session(actor, pool="owner") as session:
-        row = session.execute("select metadata ->> 'recipe', path from twin.raster where name = %s", (source.name,)).fetchone()
+        row = session.execute(
+            "select metadata ->> 'recipe', path from twin.raster where name = %s", (source.name,)
+        ).fetchone()
     return (str(row[0]), str(row[1])) if row is not None else None
 
 
 def _register(
-    session: Session, layer: Layer, source: RasterSource, path: Path, target: Path, bounds: BBox, metadata: dict[str, Any]
+    session: Session,
+    layer: Layer,
+    source: RasterSource,
+    path: Path,
+    target: Path,
+    bounds: BBox,
+    metadata: dict[str, Any],
 ) -> None:
     west, south, east, north = bounds
     named = {"name": source.name, "layer": layer.name, "west": west, "south": south, "east": east, "north": north}
@@ -135,7 +161,9 @@ def _register(
     session.execute("notify twin_change")
 
 
-def _make(source: RasterSource, path: Path, target: Path, *, region: BBox, crs: str | None, progress: Progress | None) -> _Made:
+def _make(
+    source: RasterSource, path: Path, target: Path, *, region: BBox, crs: str | None, progress: Progress | None
+) -> _Made:
     """Write the file beside its place and move it there when it is whole."""
     plain, optimised = (target.with_name(f".{target.stem}.{os.getpid()}.{part}.tif") for part in ("plain", "cog"))
     try:
@@ -162,7 +190,9 @@ def _crs(opened: DatasetReader, source: RasterSource, path: Path, crs: str | Non
     if not opened.crs or opened.transform.is_identity:
         raise SourceError(
             f"{path.name} has no {'CRS' if not opened.crs else 'place on the ground'}",
-            remedy="set crs in sources.py or pass --crs EPSG:…" if not opened.crs else "export it again with its georeference",
+            remedy="set crs in sources.py or pass --crs EPSG:…"
+            if not opened.crs
+            else "export it again with its georeference",
         )
     return opened.crs
 
@@ -172,7 +202,8 @@ def _degrees(opened: DatasetReader, crs: rasterio.crs.CRS, path: Path, region: B
     west, south, east, north = region
     if not (bounds[0] <= east and bounds[2] >= west and bounds[1] <= north and bounds[3] >= south):
         raise SourceError(
-            f"{path.name} lies outside the region ({', '.join(f'{one:.3f}' for one in bounds)})", remedy="check its CRS and TWIN_REGION"
+            f"{path.name} lies outside the region ({', '.join(f'{one:.3f}' for one in bounds)})",
+            remedy="check its CRS and TWIN_REGION",
         )
     return bounds
 
@@ -185,23 +216,35 @@ def _void_value(opened: DatasetReader, source: RasterSource, path: Path) -> floa
         return None
     chosen = _VOID_OF.get(opened.dtypes[0])
     if chosen is None:
-        raise SourceError(f"{path.name} holds {opened.dtypes[0]} and names no void value", remedy="export it with a nodata value")
+        raise SourceError(
+            f"{path.name} holds {opened.dtypes[0]} and names no void value", remedy="export it with a nodata value"
+        )
     return chosen
 
 
-def _void_mask(opened: DatasetReader, source: RasterSource, crs: rasterio.crs.CRS, window: Window) -> NDArray[np.bool_] | None:
+def _void_mask(
+    opened: DatasetReader, source: RasterSource, crs: rasterio.crs.CRS, window: Window
+) -> NDArray[np.bool_] | None:
     """(rows, columns) bool: cells inside the boxes whose values are known to be false."""
     if not source.voids:
         return None
     shapes = [transform_geom("EPSG:4326", crs, mapping(box(*one).segmentize(0.05))) for one in source.voids]
     inside: NDArray[np.bool_] = rasterio.features.geometry_mask(
-        shapes, out_shape=(int(window.height), int(window.width)), transform=opened.window_transform(window), invert=True
+        shapes,
+        out_shape=(int(window.height), int(window.width)),
+        transform=opened.window_transform(window),
+        invert=True,
     )
     return inside
 
 
 def _write_plain(
-    opened: DatasetReader, source: RasterSource, plain: Path, crs: rasterio.crs.CRS, progress: Progress | None, path: Path
+    opened: DatasetReader,
+    source: RasterSource,
+    plain: Path,
+    crs: rasterio.crs.CRS,
+    progress: Progress | None,
+    path: Path,
 ) -> dict[str, Any]:
     """The first band with its voids, uncompressed; what is known of it. Reads every cell, so that a cut file shows."""
     void = _void_value(opened, source, path)
@@ -227,7 +270,9 @@ def _write_plain(
             if progress is not None:
                 progress(first + int(window.height), opened.height)
     if not np.isfinite(lowest):
-        raise SourceError(f"{path.name} holds no value at all", remedy="check valid_range and voids in sources.py, and the file")
+        raise SourceError(
+            f"{path.name} holds no value at all", remedy="check valid_range and voids in sources.py, and the file"
+        )
     resolution = [abs(opened.transform.a), abs(opened.transform.e)]
     return {
         "order": source.order, "classes": {str(key): name for key, name in source.classes.items()}, "licence": source.licence,

@@ -29,7 +29,13 @@ from twin.crs import WGS84
 from twin.errors import SourceError
 
 BATCH_ROWS = 20_000
-_OGR_SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".fgb": "FlatGeobuf", ".shp": "ESRI Shapefile"}
+_OGR_SUFFIXES = {
+    ".gpkg": "GPKG",
+    ".geojson": "GeoJSON",
+    ".json": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".shp": "ESRI Shapefile",
+}
 _FORMATS = "GeoParquet, GeoPackage, GeoJSON, zipped shapefile, FlatGeobuf, CSV with coordinates, GTFS, OSM PBF, GeoTIFF"
 _BROKEN = (
     pa.ArrowException, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError,
@@ -59,7 +65,9 @@ class Spools:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._folders.close()
         self._parts.clear()
 
@@ -82,7 +90,9 @@ def refusing(path: Path) -> Iterator[None]:
         raise SourceError(f"{path} may not be read", remedy="give this user the right to read it") from failure
     except _BROKEN as failure:
         said = " ".join(str(failure).split())[:300] or type(failure).__name__
-        raise SourceError(f"{path.name} is damaged or cut off: {said}", remedy="fetch or export the file again") from failure
+        raise SourceError(
+            f"{path.name} is damaged or cut off: {said}", remedy="fetch or export the file again"
+        ) from failure
 
 
 def _guarded(path: Path, batches: Iterator[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
@@ -99,7 +109,13 @@ def is_zip(path: Path) -> bool:
 
 
 def open_source(
-    source: Source, path: Path, *, spools: Spools, reading: Reading | None = None, crs: str | None = None, rows: int = BATCH_ROWS
+    source: Source,
+    path: Path,
+    *,
+    spools: Spools,
+    reading: Reading | None = None,
+    crs: str | None = None,
+    rows: int = BATCH_ROWS,
 ) -> Opened:
     """Open the file of a source. `crs` overrules what the source says, which overrules what the file says.
 
@@ -118,10 +134,14 @@ def open_source(
     found = wanted or opened.crs
     if found is None:
         raise SourceError(
-            f"{path.name} of layer {source.layer} has no CRS", remedy="set crs in sources.py or pass --crs EPSG:…", path=str(path)
+            f"{path.name} of layer {source.layer} has no CRS",
+            remedy="set crs in sources.py or pass --crs EPSG:…",
+            path=str(path),
         )
     if opened.total == 0:
-        raise SourceError(f"{path.name} has 0 rows", remedy="fetch or export the file again; to empty a layer, remove its source")
+        raise SourceError(
+            f"{path.name} has 0 rows", remedy="fetch or export the file again; to empty a layer, remove its source"
+        )
     return Opened(found, opened.total, _guarded(path, _counted(path, opened)))
 
 
@@ -141,10 +161,13 @@ def _counted(path: Path, opened: _Raw) -> Iterator[gpd.GeoDataFrame]:
         seen += len(batch)
         yield batch
     if seen == 0:
-        raise SourceError(f"{path.name} has 0 rows", remedy="fetch or export the file again; to empty a layer, remove its source")
+        raise SourceError(
+            f"{path.name} has 0 rows", remedy="fetch or export the file again; to empty a layer, remove its source"
+        )
     if opened.exact and opened.total is not None and seen < opened.total:
         raise SourceError(
-            f"{path.name} says it has {opened.total} rows and gives {seen}: it is cut off", remedy="fetch or export the file again"
+            f"{path.name} says it has {opened.total} rows and gives {seen}: it is cut off",
+            remedy="fetch or export the file again",
         )
 
 
@@ -175,13 +198,17 @@ def _open(path: Path, part: str | None, spools: Spools, rows: int) -> _Raw:
 
 def _unknown(path: Path) -> SourceError:
     if path.suffix.lower() in {".tif", ".tiff"}:
-        return SourceError(f"{path.name} is a raster and the layer holds features", remedy="load it into a raster layer")
+        return SourceError(
+            f"{path.name} is a raster and the layer holds features", remedy="load it into a raster layer"
+        )
     return SourceError(f"{path.name} is of no format the twin reads", remedy=f"convert it to one of: {_FORMATS}")
 
 
 def _open_osm(path: Path, part: str | None, spools: Spools) -> _Raw:
     if part not in osm.PARTS:
-        raise SourceError(f"{path.name} is OpenStreetMap and {part!r} is no part of it", remedy=f"say a part: {', '.join(osm.PARTS)}")
+        raise SourceError(
+            f"{path.name} is OpenStreetMap and {part!r} is no part of it", remedy=f"say a part: {', '.join(osm.PARTS)}"
+        )
     spool = spools.part(path, part)
     return _Raw(WGS84, osm.spooled_rows(spool), osm.read_spool(spool))
 
@@ -193,7 +220,9 @@ def _open_archive(path: Path, part: str | None, rows: int) -> _Raw:
             damaged = archive.testzip()
             if damaged is not None:
                 raise zipfile.BadZipFile(f"{damaged} fails its checksum")
-            inside = [one for one in archive.namelist() if Path(one).suffix.lower() in _OGR_SUFFIXES and "__MACOSX" not in one]
+            inside = [
+                one for one in archive.namelist() if Path(one).suffix.lower() in _OGR_SUFFIXES and "__MACOSX" not in one
+            ]
     if gtfs.is_gtfs(path):
         return _Raw(WGS84, None, gtfs.read_gtfs(path, part, rows=rows))
     if path.is_dir():
@@ -201,7 +230,9 @@ def _open_archive(path: Path, part: str | None, rows: int) -> _Raw:
     chosen = [one for one in inside if part is None or Path(one).stem == part]
     if len(chosen) != 1:
         listed = ", ".join(inside) or "none"
-        raise SourceError(f"{path.name} holds {len(chosen)} files to read ({listed})", remedy="say which one as part, without suffix")
+        raise SourceError(
+            f"{path.name} holds {len(chosen)} files to read ({listed})", remedy="say which one as part, without suffix"
+        )
     return _open_ogr(path, f"/vsizip/{path.resolve()}/{chosen[0]}", None, rows)
 
 
@@ -228,7 +259,8 @@ def _open_ogr(path: Path, address: Path | str, part: str | None, rows: int) -> _
     about = pyogrio.read_info(address, layer=part or tables[0], force_feature_count=True)
     if not about["geometry_type"]:
         raise SourceError(
-            f"{path.name} has no geometry: its columns are {', '.join(about['fields'])}", remedy="export it with its geometry"
+            f"{path.name} has no geometry: its columns are {', '.join(about['fields'])}",
+            remedy="export it with its geometry",
         )
     found = CRS.from_user_input(about["crs"]) if about["crs"] else None
     if found is not None and found.name.casefold().startswith(("undefined", "unknown", "local")):

@@ -54,7 +54,9 @@ def load_all(
             started = time.monotonic()
             found = inputs_of(source, folder)
             if found is None:
-                outcomes.append(Outcome(source.name, source.layer, source.path, "absent", remark="no such file in the data folder"))
+                outcomes.append(
+                    Outcome(source.name, source.layer, source.path, "absent", remark="no such file in the data folder")
+                )
                 continue
             path, inputs = found
             watch = progress(source) if progress is not None else None

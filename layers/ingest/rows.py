@@ -170,7 +170,12 @@ class Conform:
         return values
 
     def _ids(
-        self, frame: gpd.GeoDataFrame, geometries: Geometries, values: Mapping[str, pd.Series[Any]], verdict: Verdict, part: NDArray[np.intp]
+        self,
+        frame: gpd.GeoDataFrame,
+        geometries: Geometries,
+        values: Mapping[str, pd.Series[Any]],
+        verdict: Verdict,
+        part: NDArray[np.intp],
     ) -> pd.Series[Any]:
         """Text ids; parts of a row taken apart get `:2`, `:3` and so on behind the first."""
         key = self.source.id
@@ -195,7 +200,12 @@ class Conform:
         return ids
 
     def _parted(
-        self, frame: gpd.GeoDataFrame, geometries: Geometries, ids: pd.Series[Any], values: Mapping[str, pd.Series[Any]], verdict: Verdict
+        self,
+        frame: gpd.GeoDataFrame,
+        geometries: Geometries,
+        ids: pd.Series[Any],
+        values: Mapping[str, pd.Series[Any]],
+        verdict: Verdict,
     ) -> Conformed:
         fit = verdict.fit
         ordinals = np.asarray(frame.index, dtype=np.int64)
@@ -208,7 +218,10 @@ class Conform:
             if field.name in values:
                 columns[field.name] = _arrow(values[field.name][fit], field.type)
         return Conformed(
-            pa.table(columns), _refused(frame[~fit], ordinals[~fit], verdict.reasons[~fit]), len(frame), int((verdict.repaired & fit).sum())
+            pa.table(columns),
+            _refused(frame[~fit], ordinals[~fit], verdict.reasons[~fit]),
+            len(frame),
+            int((verdict.repaired & fit).sum()),
         )
 
 
@@ -245,7 +258,9 @@ def _checked(series: pd.Series[Any], field: Field, verdict: Verdict) -> pd.Serie
             high = numbers > (np.inf if field.maximum is None else field.maximum)
         for row in np.flatnonzero(low | high):
             bound = f"under {field.minimum:g}" if low[row] else f"over {field.maximum:g}"
-            verdict.refuse_one(int(row), f"{field.name} is {numbers[row]:g}, {bound}{f' {field.unit}' if field.unit else ''}")
+            verdict.refuse_one(
+                int(row), f"{field.name} is {numbers[row]:g}, {bound}{f' {field.unit}' if field.unit else ''}"
+            )
     return column.series
 
 
@@ -266,10 +281,14 @@ def _arrow(series: pd.Series[Any], kind: str) -> pa.Array:
 def _content_ids(geometries: Geometries, values: Mapping[str, pd.Series[Any]]) -> pd.Series[Any]:
     """Ids from what a row says: the same row has the same id at every load, whatever its place in the file."""
     shapes = shapely.to_wkb(geometries)
-    texts = [pc.fill_null(pa.array(column.astype("string"), pa.string(), from_pandas=True), "\x00") for column in values.values()]
+    texts = [
+        pc.fill_null(pa.array(column.astype("string"), pa.string(), from_pandas=True), "\x00")
+        for column in values.values()
+    ]
     joined = pc.binary_join_element_wise(*texts, "\x1f").to_pylist() if texts else [""] * len(shapes)
     digests = [
-        hashlib.md5((shape or b"") + said.encode(), usedforsecurity=False).hexdigest() for shape, said in zip(shapes, joined, strict=True)
+        hashlib.md5((shape or b"") + said.encode(), usedforsecurity=False).hexdigest()
+        for shape, said in zip(shapes, joined, strict=True)
     ]
     return pd.Series(digests, dtype="string")
 
@@ -277,7 +296,9 @@ def _content_ids(geometries: Geometries, values: Mapping[str, pd.Series[Any]]) -
 def _refused(frame: gpd.GeoDataFrame, ordinals: NDArray[np.int64], reasons: NDArray[Any]) -> pa.Table:
     """Rows that did not fit, whole: their columns as JSON and their geometry as WKB."""
     records = json.loads(
-        pd.DataFrame(frame.drop(columns=frame.geometry.name)).to_json(orient="records", date_format="iso", default_handler=str)
+        pd.DataFrame(frame.drop(columns=frame.geometry.name)).to_json(
+            orient="records", date_format="iso", default_handler=str
+        )
     )
     texts = [json.dumps(one, ensure_ascii=False).replace("\\u0000", "") for one in records]
     shapes = [None if shape is None else f"\\x{shape}" for shape in shapely.to_wkb(frame.geometry.to_numpy(), hex=True)]

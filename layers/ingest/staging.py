@@ -31,7 +31,9 @@ def _key(layer: Layer, source: Source) -> int:
 
 def columns(names: Sequence[str], prefix: str = "") -> sql.Composable:
     """`, "a", "b"`: names to follow other names in a statement."""
-    return sql.Composed([sql.SQL(", ") + (sql.Identifier(prefix, name) if prefix else sql.Identifier(name)) for name in names])
+    return sql.Composed(
+        [sql.SQL(", ") + (sql.Identifier(prefix, name) if prefix else sql.Identifier(name)) for name in names]
+    )
 
 
 class Staging:
@@ -63,13 +65,16 @@ class Staging:
             held = holder.execute("select pg_try_advisory_xact_lock(%s, %s)", (_LOCK, self.key)).fetchone()
             if held is None or not held[0]:
                 raise Conflict(
-                    f"source {self.source.name} of {self.layer.name} is being loaded by another process", remedy="wait for it to end"
+                    f"source {self.source.name} of {self.layer.name} is being loaded by another process",
+                    remedy="wait for it to end",
                 )
             clean(self.db, self.actor, own=self.key)
             with self.db.session(self.actor, pool="owner") as session:
                 session.execute(self.statement("stage"))
                 session.execute(
-                    sql.SQL("create unlogged table {} (ordinal bigint, reason text, row jsonb, geom_wkb bytea)").format(self.refused)
+                    sql.SQL("create unlogged table {} (ordinal bigint, reason text, row jsonb, geom_wkb bytea)").format(
+                        self.refused
+                    )
                 )
             try:
                 yield holder
@@ -103,9 +108,10 @@ def _copy(session: Session, table: pa.Table, target: sql.Identifier) -> None:
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(table, sink, pa_csv.WriteOptions(include_header=False, quoting_style="needed"))
     names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
-    with session.connection.cursor() as cursor, cursor.copy(
-        sql.SQL("copy {} ({}) from stdin (format csv)").format(target, names)
-    ) as copy:
+    with (
+        session.connection.cursor() as cursor,
+        cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(target, names)) as copy,
+    ):
         copy.write(memoryview(sink.getvalue()))
 
 
@@ -113,7 +119,11 @@ def clean(db: Database, actor: Actor, *, own: int | None = None) -> None:
     """Drop staging tables of loads that nobody runs any more, and those of `own`, whose lock the caller holds."""
     with db.session(actor, pool="owner") as session:
         names: list[str] = [
-            row[0] for row in session.execute("select tablename from pg_tables where schemaname = 'staging' and tablename like 'load@_%%' escape '@'", ()).fetchall()
+            row[0]
+            for row in session.execute(
+                "select tablename from pg_tables where schemaname = 'staging' and tablename like 'load@_%%' escape '@'",
+                (),
+            ).fetchall()
         ]
         for name in names:
             key = int(name.split("_")[1], 16)

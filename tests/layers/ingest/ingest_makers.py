@@ -120,7 +120,16 @@ def tiff(path: Path, *, crs: str | None = "EPSG:4326", west: float = 29.6) -> Pa
     cells[-1] = -1
     transform = rasterio.transform.from_origin(west, -1.6, 0.005, 0.005)
     with rasterio.open(
-        path, "w", driver="GTiff", width=200, height=200, count=1, dtype="int16", crs=crs, transform=transform, nodata=-1
+        path,
+        "w",
+        driver="GTiff",
+        width=200,
+        height=200,
+        count=1,
+        dtype="int16",
+        crs=crs,
+        transform=transform,
+        nodata=-1,
     ) as out:
         out.write(cells, 1)
     return path

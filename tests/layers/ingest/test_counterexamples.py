@@ -29,7 +29,9 @@ def test_the_file_gives_what_the_manifest_says(
     name = case.get("file") or case["made_by"]
 
     def run() -> Any:
-        return load_file(trial, layer, path, actor=SYSTEM, region=region, cache=cache_folder, name=name, part=case.get("part"))
+        return load_file(
+            trial, layer, path, actor=SYSTEM, region=region, cache=cache_folder, name=name, part=case.get("part")
+        )
 
     if "error" in case:
         with pytest.raises(SourceError) as failure:
@@ -62,5 +64,8 @@ def test_every_maker_is_in_the_manifest() -> None:
 def _rows(database: Database, source: str) -> list[str]:
     with database.session(SYSTEM, pool="owner") as session:
         return [
-            row[0] for row in session.execute("select reason from twin.quarantine where source = %s order by ordinal", (source,)).fetchall()
+            row[0]
+            for row in session.execute(
+                "select reason from twin.quarantine where source = %s order by ordinal", (source,)
+            ).fetchall()
         ]

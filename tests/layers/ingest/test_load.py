@@ -69,7 +69,11 @@ def standing(database: Database) -> list[tuple[Any, ...]]:
 def test_the_same_file_twice_changes_nothing(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
     points(50).to_parquet(tmp_path / "a.parquet")
     assert into(tmp_path / "a.parquet").inserted == 50
-    before = standing(fresh_trial), rows(fresh_trial, "select count(*) from twin.source"), rows(fresh_trial, "select max(id) from twin.change")
+    before = (
+        standing(fresh_trial),
+        rows(fresh_trial, "select count(*) from twin.source"),
+        rows(fresh_trial, "select max(id) from twin.change"),
+    )
     again = into(tmp_path / "a.parquet")
     assert again.state == "unchanged"
     assert before == (
@@ -83,7 +87,9 @@ def test_a_changed_file_updates_by_id_and_keeps_fids(into: Any, fresh_trial: Dat
     into(tmp_path / "a.parquet")
     before = {row[0]: row for row in standing(fresh_trial)}
     frame.loc[3, "name"] = "renamed"
-    frame.loc[[*range(40), 40], ["id", "name", "geometry"]].replace({"id": {"40": "new"}}).to_parquet(tmp_path / "a.parquet")
+    frame.loc[[*range(40), 40], ["id", "name", "geometry"]].replace({"id": {"40": "new"}}).to_parquet(
+        tmp_path / "a.parquet"
+    )
     outcome = into(tmp_path / "a.parquet")
     assert (outcome.inserted, outcome.updated, outcome.deleted, outcome.unchanged) == (1, 1, 10, 39)
     after = {row[0]: row for row in standing(fresh_trial)}
@@ -91,10 +97,12 @@ def test_a_changed_file_updates_by_id_and_keeps_fids(into: Any, fresh_trial: Dat
     assert after["3"][2] == "renamed"
     assert after["7"] == before["7"]
     assert after["new"][1] > max(row[1] for row in before.values())
-    assert rows(fresh_trial, "select generation, count, origins from twin.layer where name = 'probe.points'") == [(3, 41, ["open-data"])]
-    assert rows(fresh_trial, "select action, thing, count, detail ->> 'updated' from twin.audit order by id desc limit 1") == [
-        ("load", "probe.points", 12, "1")
+    assert rows(fresh_trial, "select generation, count, origins from twin.layer where name = 'probe.points'") == [
+        (3, 41, ["open-data"])
     ]
+    assert rows(
+        fresh_trial, "select action, thing, count, detail ->> 'updated' from twin.audit order by id desc limit 1"
+    ) == [("load", "probe.points", 12, "1")]
 
 
 def test_an_id_of_another_source_is_quarantined_whole(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
@@ -103,11 +111,16 @@ def test_an_id_of_another_source_is_quarantined_whole(into: Any, fresh_trial: Da
     into(tmp_path / "first.parquet")
     outcome = into(tmp_path / "second.parquet")
     assert (outcome.inserted, outcome.quarantined) == (2, 5)
-    kept = rows(fresh_trial, "select reason, row ->> 'name', st_astext(st_geomfromwkb(geom_wkb)) from twin.quarantine order by ordinal")
+    kept = rows(
+        fresh_trial,
+        "select reason, row ->> 'name', st_astext(st_geomfromwkb(geom_wkb)) from twin.quarantine order by ordinal",
+    )
     assert kept[1] == ("its id 1 belongs to source first", "place 1", "POINT(29.605 -2.4)")
 
 
-def test_rows_without_a_key_keep_their_id_wherever_they_stand_in_the_file(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+def test_rows_without_a_key_keep_their_id_wherever_they_stand_in_the_file(
+    into: Any, fresh_trial: Database, tmp_path: Path
+) -> None:
     frame = points(20).drop(columns="id")
     frame.to_parquet(tmp_path / "a.parquet")
     into(tmp_path / "a.parquet")
@@ -123,7 +136,9 @@ def _child(database: Database, path: Path, *, kill: bool) -> subprocess.Popen[by
     return subprocess.Popen([sys.executable, "-c", _CHILD.format(**told)], cwd=Path(__file__).parents[3])
 
 
-def test_a_load_killed_while_staging_leaves_the_layer_as_it_was(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+def test_a_load_killed_while_staging_leaves_the_layer_as_it_was(
+    into: Any, fresh_trial: Database, tmp_path: Path
+) -> None:
     points(60).to_parquet(tmp_path / "a.parquet")
     into(tmp_path / "a.parquet")
     before = standing(fresh_trial)
@@ -143,11 +158,18 @@ def test_a_load_killed_in_its_swap_leaves_the_layer_as_it_was(into: Any, fresh_t
         # The swap deletes, updates, then waits at the catalogue's row, which this transaction holds.
         session.execute("select from twin.layer where name = 'probe.points' for update")
         child = _child(fresh_trial, tmp_path / "a.parquet", kill=False)
-        _wait_for(fresh_trial, "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%%twin.layer%%'")
+        _wait_for(
+            fresh_trial, "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%%twin.layer%%'"
+        )
         os.kill(child.pid, signal.SIGKILL)
         child.wait(timeout=30)
-        session.connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()")
-    _wait_for(fresh_trial, "select where not exists (select from pg_stat_activity where query like '%%insert into twin.layer%%' and pid <> pg_backend_pid() and state <> 'idle')")
+        session.connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()"
+        )
+    _wait_for(
+        fresh_trial,
+        "select where not exists (select from pg_stat_activity where query like '%%insert into twin.layer%%' and pid <> pg_backend_pid() and state <> 'idle')",
+    )
     assert standing(fresh_trial) == before
     assert into(tmp_path / "a.parquet").inserted == 440
 
@@ -159,7 +181,9 @@ def _wait_for(database: Database, query: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_disk_that_is_full_in_the_swap_leaves_the_layer_as_it_was(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_in_the_swap_leaves_the_layer_as_it_was(
+    into: Any, fresh_trial: Database, tmp_path: Path
+) -> None:
     points(60).to_parquet(tmp_path / "a.parquet")
     into(tmp_path / "a.parquet")
     before = standing(fresh_trial)
@@ -168,7 +192,9 @@ def test_a_disk_that_is_full_in_the_swap_leaves_the_layer_as_it_was(into: Any, f
             "create function staging.full() returns trigger language plpgsql as"
             " $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$"
         )
-        session.execute("create trigger zz after insert on probe.points for each row when (new.fid > 300) execute function staging.full()")
+        session.execute(
+            "create trigger zz after insert on probe.points for each row when (new.fid > 300) execute function staging.full()"
+        )
     points(500).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(Unavailable, match="disk is full"):
         into(tmp_path / "a.parquet")
@@ -176,7 +202,9 @@ def test_a_disk_that_is_full_in_the_swap_leaves_the_layer_as_it_was(into: Any, f
     assert rows(fresh_trial, "select tablename from pg_tables where schemaname = 'staging'") == []
 
 
-def test_a_connection_that_breaks_while_staging_leaves_the_layer_as_it_was(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_while_staging_leaves_the_layer_as_it_was(
+    into: Any, fresh_trial: Database, tmp_path: Path
+) -> None:
     points(60).to_parquet(tmp_path / "a.parquet")
     into(tmp_path / "a.parquet")
     before = standing(fresh_trial)
@@ -208,10 +236,14 @@ def test_two_loads_of_one_source_at_once_are_refused(into: Any, fresh_trial: Dat
         thread.join(timeout=60)
 
     assert into(tmp_path / "a.parquet", progress=second).inserted == 60
-    assert [str(one) for one in refused] == ["source a of probe.points is being loaded by another process: wait for it to end"]
+    assert [str(one) for one in refused] == [
+        "source a of probe.points is being loaded by another process: wait for it to end"
+    ]
 
 
-def test_multipart_lines_become_single_ones_with_ids_of_their_own(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+def test_multipart_lines_become_single_ones_with_ids_of_their_own(
+    into: Any, fresh_trial: Database, tmp_path: Path
+) -> None:
     import geopandas as gpd
     import shapely
 
@@ -223,10 +255,14 @@ def test_multipart_lines_become_single_ones_with_ids_of_their_own(into: Any, fre
     ]  # fmt: skip
 
 
-def test_only_an_operator_who_may_read_it_loads_restricted_data(fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path) -> None:
+def test_only_an_operator_who_may_read_it_loads_restricted_data(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path
+) -> None:
     points(5).to_parquet(tmp_path / "a.parquet")
     layer = probe.layer("probe.points")
-    source = Source("a", layer.name, "a.parquet", "open-data", "", "", id="id", fields={"name": "name"}, classification="restricted")
+    source = Source(
+        "a", layer.name, "a.parquet", "open-data", "", "", id="id", fields={"name": "name"}, classification="restricted"
+    )
     for actor in (Actor("ann", "viewer", 1, frozenset({"restricted"})), Actor("bob", "operator", 1)):
         with pytest.raises(NotPermitted):
             load(fresh_trial, layer, source, tmp_path / "a.parquet", actor=actor, region=region)
@@ -234,11 +270,16 @@ def test_only_an_operator_who_may_read_it_loads_restricted_data(fresh_trial: Dat
     assert rows(fresh_trial, "select distinct classification from probe.points") == [("restricted",)]
 
 
-def test_a_source_that_fails_does_not_stop_the_others(fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path) -> None:
+def test_a_source_that_fails_does_not_stop_the_others(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path
+) -> None:
     points(5).to_parquet(tmp_path / "good.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     names = ("bad", "gone", "good")
-    sources = tuple(Source(one, "probe.points", f"{one}.parquet", "open-data", "", "", id="id", fields={"name": "name"}) for one in names)
+    sources = tuple(
+        Source(one, "probe.points", f"{one}.parquet", "open-data", "", "", id="id", fields={"name": "name"})
+        for one in names
+    )
     sector = probe.sector("probe")
     registry = Registry([Sector(sector.name, sector.owner, sector.maturity, sector.titles, sector.layers, sources)])
     outcomes = load_all(fresh_trial, registry, tmp_path, actor=SYSTEM, region=region, cache=tmp_path)

@@ -23,13 +23,28 @@ def _read(path: Path) -> gpd.GeoDataFrame:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, gpd.GeoDataFrame]:
     folder = tmp_path_factory.mktemp("osm")
     path = folder / "x.osm.pbf"
-    corners = [(30, -2), (30.01, -2), (30.01, -1.99), (30, -1.99), (30.004, -1.996), (30.006, -1.996), (30.006, -1.994), (30.004, -1.994)]
+    corners = [
+        (30, -2),
+        (30.01, -2),
+        (30.01, -1.99),
+        (30, -1.99),
+        (30.004, -1.996),
+        (30.006, -1.996),
+        (30.006, -1.994),
+        (30.004, -1.994),
+    ]
     with osmium.SimpleWriter(str(path)) as out:
         for place, where in enumerate(corners, start=1):
             out.add_node(Node(id=place, location=where, tags={"power": "pole"} if place == 1 else {}))
         out.add_node(Node(id=9, location=(30.002, -1.998), tags={"amenity": "clinic", "name": "Ivuriro"}))
         outer, inner = [1, 2, 3, 4, 1], [5, 6, 7, 8, 5]
-        house = {"building": "house", "height": "12 m", "building:levels": "3,5", "roof:shape": "hipped", "amenity": "school"}
+        house = {
+            "building": "house",
+            "height": "12 m",
+            "building:levels": "3,5",
+            "roof:shape": "hipped",
+            "amenity": "school",
+        }
         out.add_way(Way(id=1, nodes=outer, tags=house))
         out.add_way(Way(id=2, nodes=outer))
         out.add_way(Way(id=3, nodes=inner))
@@ -42,7 +57,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, gpd.GeoDataFram
         out.add_way(Way(id=10, nodes=outer, tags={"power": "substation", "voltage": "33000"}))
         out.add_way(Way(id=11, nodes=outer, tags={"highway": "residential"}))
         ring = [("w", 2, "outer"), ("w", 3, "inner")]
-        out.add_relation(Relation(id=1, members=ring, tags={"type": "multipolygon", "building": "yes", "height": "20 ft"}))
+        out.add_relation(
+            Relation(id=1, members=ring, tags={"type": "multipolygon", "building": "yes", "height": "20 ft"})
+        )
         out.add_relation(Relation(id=2, members=[("w", 4, "outer")], tags={"type": "multipolygon", "building": "yes"}))
     return {name: _read(spool) for name, spool in extract(path, folder).items()}
 

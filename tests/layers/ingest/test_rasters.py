@@ -35,8 +35,13 @@ def test_false_values_are_void_and_the_file_is_optimised(
 
     assert [run(), run()] == ["loaded", "unchanged"]
     with fresh_trial.session(SYSTEM, pool="owner") as session:
-        made, generation, metadata = session.execute("select path, generation, metadata from twin.raster").fetchone() or ()
-        assert session.execute("select count, origins from twin.layer where name = 'probe.heights'").fetchone() == (1, ["synthetic"])
+        made, generation, metadata = (
+            session.execute("select path, generation, metadata from twin.raster").fetchone() or ()
+        )
+        assert session.execute("select count, origins from twin.layer where name = 'probe.heights'").fetchone() == (
+            1,
+            ["synthetic"],
+        )
         assert session.execute("select count(*) from twin.source").fetchone() == (1,)
     assert generation == 1
     assert Path(made).name.startswith("made-heights-")
@@ -50,7 +55,9 @@ def test_false_values_are_void_and_the_file_is_optimised(
     assert [one.name for one in (tmp_path / "rasters").iterdir()] == [Path(made).name]
 
 
-def test_other_rules_make_another_file(fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path, source: RasterSource) -> None:
+def test_other_rules_make_another_file(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path, source: RasterSource
+) -> None:
     path = tiff(tmp_path / "a.tif")
     layer = probe.layer("probe.heights")
     looser = RasterSource(source.name, source.layer, source.path, source.origin, source.licence, source.attribution)

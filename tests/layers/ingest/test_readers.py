@@ -106,7 +106,9 @@ def test_a_said_crs_overrules_the_file(tmp_path: Path) -> None:
 
 def test_axes_are_swapped_only_where_that_puts_a_row_into_the_region() -> None:
     region = BBox(28.86, -2.84, 30.90, -1.05)
-    shapes = np.array([shapely.Point(-1.9, 30.1), shapely.Point(30.1, -1.9), shapely.Point(36.8, -1.3), None], dtype=object)
+    shapes = np.array(
+        [shapely.Point(-1.9, 30.1), shapely.Point(30.1, -1.9), shapely.Point(36.8, -1.3), None], dtype=object
+    )
     straight, swapped = straighten_axes(shapes, region)
     assert swapped.tolist() == [True, False, False, False]
     assert straight[0].coords[0] == (30.1, -1.9)
@@ -118,6 +120,8 @@ def test_heights_are_dropped_and_singles_promoted() -> None:
     box = shapely.box(30, -2, 30.1, -1.9)
     mixed = shapely.GeometryCollection([box, shapely.Point(30, -2)])
     verdict = Verdict(3)
-    made = check_geometries(np.array([box, mixed, shapely.Point(30, -2)], dtype=object), layer, BBox(28, -3, 31, -1), verdict)
+    made = check_geometries(
+        np.array([box, mixed, shapely.Point(30, -2)], dtype=object), layer, BBox(28, -3, 31, -1), verdict
+    )
     assert [one.geom_type for one in made[:2]] == ["MultiPolygon", "MultiPolygon"]
     assert verdict.reasons.tolist() == ["", "", "the geometry is a Point, the layer holds MultiPolygon"]

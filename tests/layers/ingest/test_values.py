@@ -41,7 +41,9 @@ def test_whole_floats_are_integers_and_halves_are_not() -> None:
 
 
 def test_a_choice_is_found_whatever_its_case_and_blanks() -> None:
-    column = repair_column(pd.Series(["Health Post ", "shop", "castle", "unknown"]), Field("kind", choices=("health_post", "shop")))
+    column = repair_column(
+        pd.Series(["Health Post ", "shop", "castle", "unknown"]), Field("kind", choices=("health_post", "shop"))
+    )
     assert column.series.tolist() == ["health_post", "shop", pd.NA, pd.NA]
     assert column.bad.tolist() == [False, False, True, False]
     assert column.repaired.tolist() == [True, False, False, True]
@@ -54,7 +56,9 @@ def test_yes_and_no_are_read_in_three_languages() -> None:
 
 
 def test_a_time_without_a_zone_is_kigali_time() -> None:
-    column = repair_column(pd.Series(["2024-07-01 02:00", "2015", "2024-07-01T00:00:00Z", "soon"]), Field("since", "timestamp"))
+    column = repair_column(
+        pd.Series(["2024-07-01 02:00", "2015", "2024-07-01T00:00:00Z", "soon"]), Field("since", "timestamp")
+    )
     assert [str(one) for one in column.series] == [
         "2024-07-01 00:00:00+00:00", "2014-12-31 22:00:00+00:00", "2024-07-01 00:00:00+00:00", "NaT",
     ]  # fmt: skip

@@ -30,6 +30,7 @@ from layers.ground import GroundKeeper
 from layers.live.hub import Hub
 from layers.live.router import router as live_router
 from layers.registry import Registry
+from layers.voids import read_spots
 from scenes import router as scene_routes
 from scenes.terrain import Floats, Terrain
 from tiles import router as tile_routes
@@ -44,9 +45,10 @@ from twin.crs import geoid_separation
 from twin.db import Database
 from twin.errors import TwinError, Unavailable
 from twin.http import ActorHere, DatabaseHere, install_problems
-from twin.settings import Settings
+from twin.settings import ROOT, Settings
 
 DIST = Path(__file__).parent / "map" / "dist"
+PEAKS = ROOT / "data" / "seed" / "peaks.csv"
 DESCRIPTION = """Layers, tiles, scenes and live values of the national digital twin of Rwanda.
 
 Every feature says its origin: `synthetic`, `schematic`, `simulated` and `modelled` ones are not observations."""
@@ -64,7 +66,7 @@ class Parts:
         self.registry = registry
         self.cache = TileCache(settings.server.tile_cache_mb * 2**20)
         self.vectors = VectorTiles(registry, database, self.cache)
-        self.ground = GroundKeeper(database, ANONYMOUS, region=settings.data.region)
+        self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()

@@ -87,7 +87,12 @@ class Ground:
 
     @classmethod
     def open(
-        cls, elevation: Sequence[Path], *, landcover: Path | None = None, spots: Sequence[Spot] = (), region: BBox | None = None
+        cls,
+        elevation: Sequence[Path],
+        *,
+        landcover: Path | None = None,
+        spots: Sequence[Spot] = (),
+        region: BBox | None = None,
     ) -> Ground:
         """The ground from elevation models, the lowest first. `landcover` tells lakes; `spots` are peaks for the voids;
         `region` in degrees widens the surface beyond the models. Raises NotFound without a model.
@@ -100,7 +105,10 @@ class Ground:
             bounds = bounds.union(BBox(*model.pyramid.bounds))
         if region is not None:
             bounds = bounds.union(region)
-        lon, lat = np.arange(bounds.west, bounds.east + STEP_DEG, STEP_DEG), np.arange(bounds.south, bounds.north + STEP_DEG, STEP_DEG)
+        lon, lat = (
+            np.arange(bounds.west, bounds.east + STEP_DEG, STEP_DEG),
+            np.arange(bounds.south, bounds.north + STEP_DEG, STEP_DEG),
+        )
         x, y = (axis.ravel() for axis in np.meshgrid(lon, lat))
         heights = np.full(len(x), np.nan, dtype=np.float32)
         for model in models:
@@ -113,10 +121,15 @@ class Ground:
             classes = cover.sample(*cover.pixels(x, y), level=cover.level(_LEVEL_M / 4), nearest=True)
             water = np.isin(classes, WATER_CLASSES)
         shape = (len(lat), len(lon))
-        return cls(models, fill(heights.reshape(shape), water.reshape(shape), west=float(lon[0]), south=float(lat[0]), spots=spots))
+        return cls(
+            models,
+            fill(heights.reshape(shape), water.reshape(shape), west=float(lon[0]), south=float(lat[0]), spots=spots),
+        )
 
     @classmethod
-    def from_database(cls, database: Database, actor: Actor, *, spots: Sequence[Spot] = (), region: BBox | None = None) -> Ground:
+    def from_database(
+        cls, database: Database, actor: Actor, *, spots: Sequence[Spot] = (), region: BBox | None = None
+    ) -> Ground:
         """The ground from the rasters that were loaded. Raises NotFound where there is none."""
         found = registered(database, actor)
         cover = found.get(LANDCOVER, ())
@@ -167,14 +180,19 @@ class Ground:
         """West, south, east, north in degrees of what the ground covers; beyond, its edge goes on."""
         rows, columns = self.surface.heights.shape
         return BBox(
-            self.surface.west, self.surface.south, self.surface.west + (columns - 1) * STEP_DEG, self.surface.south + (rows - 1) * STEP_DEG
+            self.surface.west,
+            self.surface.south,
+            self.surface.west + (columns - 1) * STEP_DEG,
+            self.surface.south + (rows - 1) * STEP_DEG,
         )
 
 
 class GroundKeeper:
     """The ground of a running service, opened when first asked for and anew when the rasters change."""
 
-    def __init__(self, database: Database, actor: Actor, *, spots: Sequence[Spot] = (), region: BBox | None = None) -> None:
+    def __init__(
+        self, database: Database, actor: Actor, *, spots: Sequence[Spot] = (), region: BBox | None = None
+    ) -> None:
         self.database = database
         self.actor = actor
         self.spots = spots
@@ -198,7 +216,9 @@ class GroundKeeper:
 def registered(database: Database, actor: Actor) -> dict[str, tuple[Path, ...]]:
     """Raster layers with their files, the lowest first."""
     with database.session(actor) as session:
-        rows = session.execute("select layer, path from twin.raster order by layer, (metadata ->> 'order')::int, name").fetchall()
+        rows = session.execute(
+            "select layer, path from twin.raster order by layer, (metadata ->> 'order')::int, name"
+        ).fetchall()
     found: dict[str, tuple[Path, ...]] = {}
     for layer, path in rows:
         found[layer] = (*found.get(layer, ()), Path(path))

@@ -1,15 +1,17 @@
 """Ground where no elevation model knows it: a coarse surface over the region, complete, with its standard error.
 
 How a void is filled: lakes are level, at the second percentile of the known ground on their shores; dry ground is interpolated from
-what surrounds it by averages over ever larger squares (push-pull), then relaxed to a smooth surface; a peak inside a void
-stands as a cone of its published height and foot. The standard error is the root mean square difference, halved as a variance, of known
+what surrounds it by averages over ever larger squares (push-pull), then relaxed to a smooth surface; where peaks stand
+inside a void, what is interpolated is the difference from cones of their published height and foot. The standard error is the root mean square difference, halved as a variance, of known
 ground as far apart as the void's point is from the nearest known one.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +27,6 @@ STEP_DEG = 0.0027
 _DEGREE_M = 111_320.0
 _RELAXATION = ((6.0, 6), (3.0, 10), (1.5, 16), (0.7, 24))
 """Reach in nodes, and how often."""
-_FADE_NODES = 12.0
 _LAGS = (1, 2, 4, 8, 16, 32, 64)
 _LEAST_SE_M = 5.0
 
@@ -72,6 +73,18 @@ class Surface:
         return chosen
 
 
+def read_spots(path: Path) -> tuple[Spot, ...]:
+    """The peaks of a CSV with columns kind, lon, lat, elevation_m, foot_km; rows of kind `spot` are no peaks. None where there is no file."""
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            Spot(float(row["lon"]), float(row["lat"]), float(row["elevation_m"]), float(row["foot_km"]))
+            for row in csv.DictReader(file)
+            if row["kind"] != "spot"
+        )
+
+
 def fill(heights: Grid, water: Mask, *, west: float, south: float, spots: Sequence[Spot] = ()) -> Surface:
     """The complete surface of a grid with NaN where nothing is known. `water`: where open water lies."""
     known = np.isfinite(heights)
@@ -79,13 +92,22 @@ def fill(heights: Grid, water: Mask, *, west: float, south: float, spots: Sequen
         return Surface(west, south, np.zeros_like(heights), known, np.zeros_like(known), np.full_like(heights, 500.0))
     level, lake = _lakes(heights, known, water)
     given = np.where(lake, level, heights)
-    surface = _relaxed(_push_pull(given), known | lake)
-    distance = ndimage.distance_transform_edt(~(known | lake))
-    for spot in spots:
-        surface = _cone(surface, distance, spot, west, south)
+    fixed = known | lake
+    trend, summits = _cones(_push_pull(given), fixed, spots, west, south)
+    for i, j, height in summits:
+        given[i, j], fixed[i, j] = height, True
+    surface = trend + _relaxed(_push_pull(given - trend), fixed)
+    distance = ndimage.distance_transform_edt(~fixed)
     lags, errors = _variogram(heights)
     error = np.interp(distance, lags, errors).astype(np.float32)
-    return Surface(west, south, surface.astype(np.float32), known, lake, np.where(known, 0, np.where(lake, _LEAST_SE_M, error)).astype(np.float32))
+    return Surface(
+        west,
+        south,
+        surface.astype(np.float32),
+        known,
+        lake,
+        np.where(known, 0, np.where(lake, _LEAST_SE_M, error)).astype(np.float32),
+    )
 
 
 def _lakes(heights: Grid, known: Mask, water: Mask) -> tuple[Grid, Mask]:
@@ -127,21 +149,28 @@ def _relaxed(surface: Grid, fixed: Mask) -> Grid:
     """The free nodes drawn towards the mean of their neighbours, over a wide and then narrower reach."""
     for sigma, rounds in _RELAXATION:
         for _ in range(rounds):
-            surface = np.where(fixed, surface, ndimage.gaussian_filter(surface, sigma, mode="nearest", truncate=3.0)).astype(np.float32)
+            surface = np.where(
+                fixed, surface, ndimage.gaussian_filter(surface, sigma, mode="nearest", truncate=3.0)
+            ).astype(np.float32)
     return surface
 
 
-def _cone(surface: Grid, distance: Floats, spot: Spot, west: float, south: float) -> Grid:
-    """The surface with a peak on it, which dies away towards known ground."""
-    rows, columns = surface.shape
-    i, j = round((spot.lat - south) / STEP_DEG), round((spot.lon - west) / STEP_DEG)
-    if not (0 <= i < rows and 0 <= j < columns) or distance[i, j] == 0 or spot.height_m <= surface[i, j]:
-        return surface
+def _cones(
+    flat: Grid, fixed: Mask, spots: Sequence[Spot], west: float, south: float
+) -> tuple[Grid, list[tuple[int, int, float]]]:
+    """What peaks in the voids add to a flat fill, and their summits: row, column, height."""
+    rows, columns = flat.shape
+    trend, summits = np.zeros_like(flat), []
     y, x = np.ogrid[:rows, :columns]
-    away_km = np.hypot(y - i, x - j) * STEP_DEG * _DEGREE_M / 1000
-    rise = (spot.height_m - surface[i, j]) * np.clip(1 - away_km / spot.foot_km, 0, 1) ** 1.5
-    raised: Grid = (surface + rise * np.clip(distance / _FADE_NODES, 0, 1)).astype(np.float32)
-    return raised
+    for spot in spots:
+        i, j = round((spot.lat - south) / STEP_DEG), round((spot.lon - west) / STEP_DEG)
+        if not (0 <= i < rows and 0 <= j < columns) or fixed[i, j] or spot.height_m <= flat[i, j]:
+            continue
+        away_km = np.hypot(y - i, x - j) * STEP_DEG * _DEGREE_M / 1000
+        cone = (spot.height_m - flat[i, j]) * np.clip(1 - away_km / spot.foot_km, 0, 1) ** 1.5
+        trend = np.maximum(trend, cone).astype(np.float32)
+        summits.append((i, j, spot.height_m))
+    return trend, summits
 
 
 def _variogram(heights: Grid) -> tuple[list[float], list[float]]:
@@ -150,7 +179,9 @@ def _variogram(heights: Grid) -> tuple[list[float], list[float]]:
     for lag in _LAGS:
         if lag >= min(heights.shape):
             break
-        steps = np.concatenate([(heights[lag:] - heights[:-lag]).ravel(), (heights[:, lag:] - heights[:, :-lag]).ravel()])
+        steps = np.concatenate(
+            [(heights[lag:] - heights[:-lag]).ravel(), (heights[:, lag:] - heights[:, :-lag]).ravel()]
+        )
         steps = steps[np.isfinite(steps)]
         if len(steps):
             lags.append(float(lag))

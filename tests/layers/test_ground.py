@@ -8,11 +8,17 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from layers.ground import Ground
+from layers.ground import Ground, registered
+from layers.ingest.rasters import load_raster
 from layers.pyramid import Pyramid
-from layers.voids import Spot
+from layers.registry import Registry
+from layers.voids import Spot, read_spots
+from twin.access import SYSTEM
 from twin.crs import transformer
+from twin.db import Database
 from twin.errors import NotFound, Unavailable
+from twin.grid import BBox
+from twin.settings import ROOT
 
 EAST, NORTH = 820_000.0, 9_800_000.0
 
@@ -51,7 +57,12 @@ def ground(folder: Path) -> Ground:
     coarse = plane(1100, 38)
     coarse[600:810, 600:810] = -32768
     fine = plane(1000, 10, above=30) + 5000 / 40 + 5000 / 100
-    return Ground.open([write(folder / "coarse.tif", coarse, 38), write(folder / "fine.tif", fine, 10, east=EAST + 5000, north=NORTH - 5000)])
+    return Ground.open(
+        [
+            write(folder / "coarse.tif", coarse, 38),
+            write(folder / "fine.tif", fine, 10, east=EAST + 5000, north=NORTH - 5000),
+        ]
+    )
 
 
 def test_heights_are_bilinear_between_pixels(ground: Ground) -> None:
@@ -106,9 +117,23 @@ def test_a_lake_that_was_void_is_level_at_its_shore(folder: Path) -> None:
     cover = np.full((600, 600), 10, np.uint8)
     lon, lat = degrees(np.array([EAST + 22_800, EAST + 30_780.0]), np.array([NORTH - 22_800, NORTH - 30_780.0]))
     west, north, step = lon[0] - 0.1, lat[0] + 0.1, 0.0005
-    cover[int((north - lat[0]) / step) : int((north - lat[1]) / step), int((lon[0] - west) / step) : int((lon[1] - west) / step)] = 12
+    cover[
+        int((north - lat[0]) / step) : int((north - lat[1]) / step),
+        int((lon[0] - west) / step) : int((lon[1] - west) / step),
+    ] = 12
     path = folder / "cover.tif"
-    with rasterio.open(path, "w", driver="GTiff", width=600, height=600, count=1, dtype="uint8", crs="EPSG:4326", transform=from_origin(west, north, step, step), nodata=255) as out:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=600,
+        height=600,
+        count=1,
+        dtype="uint8",
+        crs="EPSG:4326",
+        transform=from_origin(west, north, step, step),
+        nodata=255,
+    ) as out:
         out.write(cover, 1)
     lake = Ground.open([folder / "coarse.tif"], landcover=path)
     x = np.arange(lon[0] + 0.012, lon[1] - 0.012, 0.001)
@@ -146,3 +171,49 @@ def test_the_real_ground_is_whole(real_data: Path) -> None:
     ground = Ground.open([real_data / "terrain" / "kigali_10m_utm35s.tif"])
     lon, lat = np.array([30.06, 30.10]), np.array([-1.95, -1.96])
     assert ((ground.heights(lon, lat) > 1300) & (ground.heights(lon, lat) < 2200)).all()
+
+
+def test_the_summits_of_the_virunga_stand_at_their_published_heights(
+    real_data: Path, tmp_path: Path, database: Database, registry: Registry
+) -> None:
+    """The corner of the 38 m model that is filled falsely, loaded by its own rules; Muhabura and Ruhengeri beside it are measured."""
+    source = next(one for one in registry.rasters if one.name == "rwanda 38 m")
+    corner = tmp_path / "corner.tif"
+    with rasterio.open(real_data / source.path) as model:
+        (west, east), (north, south) = transformer("EPSG:4326", model.crs.to_wkt()).transform(
+            [29.2, 29.85], [-1.28, -1.75]
+        )
+        window = model.window(west, south, east, north).round_offsets().round_lengths()
+        place = model.window_transform(window)
+        cells = model.read(1, window=window)
+        with rasterio.open(
+            corner,
+            "w",
+            driver="GTiff",
+            width=cells.shape[1],
+            height=cells.shape[0],
+            count=1,
+            dtype="int16",
+            crs=model.crs,
+            transform=place,
+            nodata=-32768,
+        ) as out:
+            out.write(cells, 1)
+    load_raster(
+        database,
+        registry.layer(source.layer),
+        source,
+        corner,
+        cache=tmp_path,
+        actor=SYSTEM,
+        region=BBox(28.8, -2.9, 31.0, -1.0),
+    )
+    peaks = [one for one in read_spots(ROOT / "data" / "seed" / "peaks.csv") if one.lat > -1.53 and one.lon < 29.7]
+    ground = Ground.open(registered(database, SYSTEM)[source.layer], spots=peaks)
+    away = np.linspace(-0.01, 0.01, 31)
+    assert len(peaks) == 5
+    for peak in peaks:
+        assert ground.heights_over(peak.lon + away, peak.lat + away).max() == pytest.approx(peak.height_m, abs=60), peak
+    lon, lat = np.array([29.45, 29.64, 29.68, 29.63]), np.array([-1.51, -1.39, -1.382, -1.50])
+    assert ground.estimated(lon, lat).tolist() == [True, True, False, False]
+    assert ground.heights(lon, lat)[3] == pytest.approx(1860, abs=20), "the airfield of Ruhengeri"

@@ -264,6 +264,20 @@ def _copernicus(south: int, east: int) -> RasterSource:
     )
 
 
+_FALSE_FILL = (
+    (28.80, -1.485, 29.57, -1.00),
+    (28.80, -1.512, 29.54, -1.485),
+    (28.80, -1.556, 29.34, -1.512),
+    (28.80, -1.605, 29.30, -1.556),
+    (29.3625, -1.555, 29.522, -1.512),
+    (29.3625, -1.66, 29.431, -1.555),
+    (29.382, -1.69, 29.431, -1.66),
+    (29.40, -1.713, 29.419, -1.69),
+    (29.59, -1.4215, 29.6715, -1.30),
+    (29.59, -1.339, 29.785, -1.30),
+)
+"""Where the 38 m model was filled by straight lines (read from its hillshade): all of Karisimbi, Bisoke and Gahinga, and a
+strip through Nyabihu. Muhabura and the plain of Musanze beside them are measured."""
 _TERRAIN: Provenance = {"licence": "CC BY 4.0", "attribution": "WASAC Ltd, rw-terrain"}
 RASTERS = (
     RasterSource(
@@ -273,8 +287,8 @@ RASTERS = (
         origin="open-data",
         order=10,
         valid_range=(900.0, 4600.0),
-        voids=((28.80, -1.60, 29.70, -1.00),),
-        remarks="north of 1.6 S and west of 29.7 E filled falsely; under 900 m edge artefacts; Kivu and most of Rusizi void",
+        voids=_FALSE_FILL,
+        remarks="the Virunga corner filled falsely, down to 1.71 S; under 900 m edge artefacts; Kivu and most of Rusizi void",
         **_TERRAIN,
     ),
     RasterSource(

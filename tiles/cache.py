@@ -81,7 +81,15 @@ class _Flight:
     """Held here so that it is not collected while it runs."""
 
 
-def entry(key: Key, data: bytes, media_type: str, *, more: Mapping[str, str] | None = None, compress: bool = True, lasts: str = "no-cache") -> Entry:
+def entry(
+    key: Key,
+    data: bytes,
+    media_type: str,
+    *,
+    more: Mapping[str, str] | None = None,
+    compress: bool = True,
+    lasts: str = "no-cache",
+) -> Entry:
     """The answer for a tile's bytes. `compress`: gzip them (PNG is compressed already); `more`: further headers."""
     public = key.access == PUBLIC
     etag = b'W/"' + hashlib.blake2b(data, digest_size=12).hexdigest().encode() + b'"'

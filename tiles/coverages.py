@@ -45,7 +45,11 @@ def reach(connection: Connection, exact: sql.Identifier, fids: Sequence[int]) ->
 
 
 def refresh(
-    connection: Connection, layer: Layer, tables: Mapping[Band, sql.Identifier], changed: Sequence[int], around: set[int]
+    connection: Connection,
+    layer: Layer,
+    tables: Mapping[Band, sql.Identifier],
+    changed: Sequence[int],
+    around: set[int],
 ) -> None:
     """Redo `around`, the changed polygons with their neighbours of before and after; the exact companion is already new."""
     *coarse, exact = tables
@@ -68,17 +72,28 @@ def simplified(shapes: Geometries, band: Band) -> Geometries:
     return np.where(shapely.is_empty(coarse) | shapely.is_missing(coarse), shapes, coarse)
 
 
-def _read(connection: Connection, table: sql.Identifier, fids: Sequence[int] | None) -> tuple[np.ndarray[Any, Any], Geometries]:
+def _read(
+    connection: Connection, table: sql.Identifier, fids: Sequence[int] | None
+) -> tuple[np.ndarray[Any, Any], Geometries]:
     chosen = sql.SQL("true") if fids is None else sql.SQL("fid = any({})").format(sql.Literal(list(fids)))
     cursor = connection.cursor(binary=True)
-    cursor.execute(sql.SQL("select fid, st_asbinary(geom) from {} where {} and st_dimension(geom) = 2 order by fid").format(table, chosen))
+    cursor.execute(
+        sql.SQL("select fid, st_asbinary(geom) from {} where {} and st_dimension(geom) = 2 order by fid").format(
+            table, chosen
+        )
+    )
     rows = cursor.fetchall()
     fids_read = np.array([row[0] for row in rows], dtype=np.int64)
     return fids_read, shapely.from_wkb(np.array([row[1] for row in rows], dtype=object))
 
 
 def _write(
-    connection: Connection, layer: Layer, band: Band, tables: Mapping[Band, sql.Identifier], fids: np.ndarray[Any, Any], shapes: Geometries
+    connection: Connection,
+    layer: Layer,
+    band: Band,
+    tables: Mapping[Band, sql.Identifier],
+    fids: np.ndarray[Any, Any],
+    shapes: Geometries,
 ) -> None:
     exact = list(tables)[-1]
     connection.execute("create temp table if not exists simplified_coverage (fid int, geom bytea) on commit drop")

@@ -32,7 +32,12 @@ Node = Any
 
 
 def condition(
-    layer: Layer, *, words: str | None = None, language: Literal["cql2-text", "cql2-json"] | None = None, when: str | None = None, prefix: str = "w"
+    layer: Layer,
+    *,
+    words: str | None = None,
+    language: Literal["cql2-text", "cql2-json"] | None = None,
+    when: str | None = None,
+    prefix: str = "w",
 ) -> Condition:
     """The condition that a `filter` and a `datetime` put on one layer. `prefix` keeps the bound names of layers apart.
 
@@ -59,7 +64,9 @@ def _parsed(words: str, language: str | None) -> Node:
         expression = cql2.parse_json(words) if is_json else cql2.parse_text(words)
         return expression.to_json()
     except (cql2.ParseError, cql2.ValidationError, ValueError, TypeError, json.JSONDecodeError) as error:
-        raise BadInput(f"the filter is not CQL2: {str(error).splitlines()[0][:120] or 'malformed'}", remedy=_REMEDY) from error
+        raise BadInput(
+            f"the filter is not CQL2: {str(error).splitlines()[0][:120] or 'malformed'}", remedy=_REMEDY
+        ) from error
 
 
 def _depth(words: str) -> int:
@@ -81,7 +88,9 @@ class _Compiler:
         """A boolean expression."""
         self.terms += 1
         if depth > MOST_DEPTH or self.terms > MOST_TERMS:
-            raise BadInput("the filter costs too much", remedy=f"use at most {MOST_DEPTH} levels and {MOST_TERMS} terms")
+            raise BadInput(
+                "the filter costs too much", remedy=f"use at most {MOST_DEPTH} levels and {MOST_TERMS} terms"
+            )
         if isinstance(node, bool):
             return sql.SQL("true" if node else "false")
         if not isinstance(node, dict) or not isinstance(node.get("args"), list):
@@ -138,9 +147,13 @@ class _Compiler:
             raise BadInput("s_intersects compares the geometry", remedy="write s_intersects(geom, POLYGON(...))")
         area = shape(arguments[1])
         if shapely.get_num_coordinates(area) > MOST_VERTICES or not shapely.is_valid(area):
-            raise BadInput("the geometry in the filter is not valid or too fine", remedy=f"use at most {MOST_VERTICES} vertices")
+            raise BadInput(
+                "the geometry in the filter is not valid or too fine", remedy=f"use at most {MOST_VERTICES} vertices"
+            )
         place = self._bound(shapely.to_wkb(area))
-        return sql.SQL("(geom && st_transform(st_geomfromwkb({0}, 4326), 3857) and st_intersects(geom, st_transform(st_geomfromwkb({0}, 4326), 3857)))").format(place)
+        return sql.SQL(
+            "(geom && st_transform(st_geomfromwkb({0}, 4326), 3857) and st_intersects(geom, st_transform(st_geomfromwkb({0}, 4326), 3857)))"
+        ).format(place)
 
     def _field(self, node: Node) -> tuple[sql.Composable, str]:
         name = node.get("property") if isinstance(node, dict) else None
@@ -149,13 +162,22 @@ class _Compiler:
         field = self.layer.field_named(name)
         kind = field.type if field is not None else _GIVEN.get(name)
         if kind is None:
-            raise BadInput(f"layer {self.layer.name} has no field {name!r}", remedy=f"/layers/{self.layer.name} lists its fields")
+            raise BadInput(
+                f"layer {self.layer.name} has no field {name!r}", remedy=f"/layers/{self.layer.name} lists its fields"
+            )
         return sql.Identifier(name), kind
 
     def _value(self, node: Node, kind: str) -> sql.Composable:
-        fits: dict[str, type | tuple[type, ...]] = {"text": str, "integer": (int, float), "real": (int, float), "boolean": bool}
+        fits: dict[str, type | tuple[type, ...]] = {
+            "text": str,
+            "integer": (int, float),
+            "real": (int, float),
+            "boolean": bool,
+        }
         if kind == "timestamp":
-            return self._bound(_moment(str(node.get("timestamp") or node["date"]) if isinstance(node, dict) else str(node)))
+            return self._bound(
+                _moment(str(node.get("timestamp") or node["date"]) if isinstance(node, dict) else str(node))
+            )
         if not isinstance(node, fits[kind]) or (kind in ("integer", "real") and isinstance(node, bool)):
             raise BadInput(f"the filter compares a {kind} field with {str(node)[:40]!r}", remedy=_REMEDY)
         return self._bound(node)

@@ -76,9 +76,7 @@ def build(connection: Connection, layer: Layer) -> dict[str, int]:
     return rows
 
 
-def refresh(
-    connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (), fids: Sequence[int] = ()
-) -> int:
+def refresh(connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (), fids: Sequence[int] = ()) -> int:
     """Redo the companions where features changed; returns how many features were looked at.
 
     `extents`: boxes in degrees that hold the old and the new places; `fids`: the changed features, removed ones too. Either is enough.
@@ -121,7 +119,12 @@ def fill_exact(connection: Connection, layer: Layer, target: sql.Identifier, fid
     touched = sql.SQL("true") if fids is None else sql.SQL("b.fid = any({})").format(sql.Literal(list(fids)))
     connection.execute(
         query("exact").format(
-            target=target, layer=identifier(layer), fields=_list(layer.fields), rank=_rank(layer), pieces=pieces, touched=touched
+            target=target,
+            layer=identifier(layer),
+            fields=_list(layer.fields),
+            rank=_rank(layer),
+            pieces=pieces,
+            touched=touched,
         )
     )
 
@@ -153,11 +156,20 @@ def _source(connection: Connection, layer: Layer, exact: sql.Identifier, fids: S
 
 
 def _fill(
-    connection: Connection, layer: Layer, band: Band, template: str, *, target: sql.Identifier, source: Names, cells: Sequence[int] | None = None
+    connection: Connection,
+    layer: Layer,
+    band: Band,
+    template: str,
+    *,
+    target: sql.Identifier,
+    source: Names,
+    cells: Sequence[int] | None = None,
 ) -> None:
     fields = stored(layer, band)
     kept = [one for one in fields if one.name == layer.style.by and one.type == "text"]
-    means = [one for one in fields if one.name in (layer.style.by, layer.style.extrude) and one.type in ("integer", "real")]
+    means = [
+        one for one in fields if one.name in (layer.style.by, layer.style.extrude) and one.type in ("integer", "real")
+    ]
     shown = {one.name for one in (*kept, *means)}
     unit = band.unit_m
     places = {
@@ -173,10 +185,16 @@ def _fill(
         "kept": _list(kept if template == "lines" else ()),
         "averages": sql.SQL(" ").join(
             [sql.SQL("avg({0})::{1} as {0},").format(sql.Identifier(one.name), _type(one)) for one in means]
-            + [sql.SQL("mode() within group (order by {0}) as {0},").format(sql.Identifier(one.name)) for one in kept if template == "polygons"]
+            + [
+                sql.SQL("mode() within group (order by {0}) as {0},").format(sql.Identifier(one.name))
+                for one in kept
+                if template == "polygons"
+            ]
         ),
         "aggregates": sql.SQL(" ").join(
-            sql.SQL("{},").format(sql.Identifier(one.name)) if one.name in shown else sql.SQL("null::{},").format(_type(one))
+            sql.SQL("{},").format(sql.Identifier(one.name))
+            if one.name in shown
+            else sql.SQL("null::{},").format(_type(one))
             for one in fields
         ),
         "last": sql.SQL(str(11 + len(fields))),
@@ -191,9 +209,9 @@ def _home(band: Band, geom: Names) -> Names:
 
 def _homes(connection: Connection, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
     rows = connection.execute(
-        sql.SQL("select distinct {} from (select st_extent(geom)::geometry as box from {} where fid = any(%s) group by fid) f").format(
-            _home(band, sql.SQL("f.box")), exact
-        ),
+        sql.SQL(
+            "select distinct {} from (select st_extent(geom)::geometry as box from {} where fid = any(%s) group by fid) f"
+        ).format(_home(band, sql.SQL("f.box")), exact),
         (list(fids),),
     )
     return {int(row[0]) for row in rows}
@@ -208,7 +226,11 @@ def _fids_at(connection: Connection, layer: Layer, band: Band, cells: Sequence[i
             " 3857), 4326), 1e-9) as box from unnest(%(west)s::float8[], %(south)s::float8[]) as c(west, south))"
             " select distinct f.fid from boxes join {} f on f.geom && box"
         ).format(identifier(layer)),
-        {"west": [_column(cell) * side for cell in cells], "south": [_row(cell) * side for cell in cells], "side": side},
+        {
+            "west": [_column(cell) * side for cell in cells],
+            "south": [_row(cell) * side for cell in cells],
+            "side": side,
+        },
     )
     return [int(row[0]) for row in rows]
 
@@ -248,7 +270,9 @@ def _swap(connection: Connection, layer: Layer) -> None:
     for band in bands(layer):
         connection.execute(sql.SQL("drop table if exists {}").format(companion(layer, band)))
         connection.execute(
-            sql.SQL("alter table {} rename to {}").format(companion(layer, band, _NEW), sql.Identifier(table_name(layer, band)))
+            sql.SQL("alter table {} rename to {}").format(
+                companion(layer, band, _NEW), sql.Identifier(table_name(layer, band))
+            )
         )
 
 

@@ -37,7 +37,9 @@ def alias(access: AccessScope, scope: Scope) -> Hashable:
 class HotTiles:
     """Answers GET and HEAD of cached tiles itself. `scope_of` says what the asker may see, or None to pass the request on."""
 
-    def __init__(self, app: AsgiApp, cache: TileCache, *, scope_of: Callable[[Scope], AccessScope | None], health: Health) -> None:
+    def __init__(
+        self, app: AsgiApp, cache: TileCache, *, scope_of: Callable[[Scope], AccessScope | None], health: Health
+    ) -> None:
         self.app = app
         self.cache = cache
         self.scope_of = scope_of

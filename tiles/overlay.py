@@ -42,7 +42,12 @@ class Branch:
         pad = 360.0 / (1 << tile.z) * _REACH
         area = BBox(area.west - pad, area.south - pad, area.east + pad, area.north + pad)
         return bool(
-            np.any((boxes[:, 0] <= area.east) & (boxes[:, 2] >= area.west) & (boxes[:, 1] <= area.north) & (boxes[:, 3] >= area.south))
+            np.any(
+                (boxes[:, 0] <= area.east)
+                & (boxes[:, 2] >= area.west)
+                & (boxes[:, 1] <= area.north)
+                & (boxes[:, 3] >= area.south)
+            )
         )
 
 
@@ -55,7 +60,11 @@ async def branch(reader: Any, scenario: int) -> Branch:
     boxes: dict[str, list[tuple[float, ...]]] = {}
     for layer, *box in found:
         boxes.setdefault(layer, []).append(tuple(box))
-    return Branch(scenario, tuple((int(i), int(v)) for i, v in rows), {name: np.array(some, float) for name, some in boxes.items()})
+    return Branch(
+        scenario,
+        tuple((int(i), int(v)) for i, v in rows),
+        {name: np.array(some, float) for name, some in boxes.items()},
+    )
 
 
 def source(layer: Layer, band: Band, scenario: int) -> sql.Composed:

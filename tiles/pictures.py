@@ -40,17 +40,25 @@ class RasterTiles:
         """The raster of that name. Raises NotFound where there is none that this actor may know of."""
         for kind in KINDS:
             layer = self.registry.layers.get(LAYER_OF[kind])
-            if kind == name and layer is not None and (layer.classification == "public" or layer.classification in actor.may_read):
+            if (
+                kind == name
+                and layer is not None
+                and (layer.classification == "public" or layer.classification in actor.may_read)
+            ):
                 return kind
         raise NotFound(f"there is no raster {name[:100]!r}", remedy=f"the rasters are {', '.join(KINDS)}")
 
     async def answer(self, kind: Kind, tile: Tile, *, actor: Actor) -> Entry:
         """The tile, from the cache or drawn now. Raises NotFound past the raster's last zoom or with no raster loaded."""
         if tile.z > MAX_ZOOMS[kind]:
-            raise NotFound(f"{kind} has no zoom {tile.z}", remedy=f"ask for zooms 0 to {MAX_ZOOMS[kind]} and enlarge the last")
+            raise NotFound(
+                f"{kind} has no zoom {tile.z}", remedy=f"ask for zooms 0 to {MAX_ZOOMS[kind]} and enlarge the last"
+            )
         layer = LAYER_OF[kind]
         public = self.registry.layers[layer].classification == "public"
-        key = Key(PUBLIC if public else AccessScope.of(actor), (layer,), tile, (self._epochs.get(layer, 0),), None, (kind,))
+        key = Key(
+            PUBLIC if public else AccessScope.of(actor), (layer,), tile, (self._epochs.get(layer, 0),), None, (kind,)
+        )
 
         async def make() -> Entry:
             return entry(key, await asyncio.to_thread(self.draw, kind, tile), "image/png", compress=False)
@@ -96,7 +104,9 @@ class RasterTiles:
         if kind == "terrain":
             document["encoding"] = "mapbox"
         if kind == "landcover":
-            document["colours"] = {str(code): "#{:02x}{:02x}{:02x}".format(*colour) for code, colour in raster.LANDCOVER_COLOURS.items()}
+            document["colours"] = {
+                str(code): "#{:02x}{:02x}{:02x}".format(*colour) for code, colour in raster.LANDCOVER_COLOURS.items()
+            }
         return document
 
 

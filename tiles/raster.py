@@ -99,7 +99,9 @@ def shaded(heights: Heights, metres: float, *, steeper: float = 1.0) -> Heights:
         facing = np.sin(altitude) * cosine + np.cos(altitude) * sine * np.cos(math.radians(azimuth) - toward)
         light += share * facing
     flat = math.sin(altitude)
-    shade: Heights = np.where(light < flat, (light - flat) / flat, (light - flat) / (1 - flat)).clip(-1, 1).astype(np.float32)
+    shade: Heights = (
+        np.where(light < flat, (light - flat) / flat, (light - flat) / (1 - flat)).clip(-1, 1).astype(np.float32)
+    )
     return shade
 
 

@@ -60,7 +60,9 @@ def router(*, vectors: VectorTiles, rasters: RasterTiles, catalogue: Catalogue, 
 
 
 def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
-    @made.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile of one or several layers", response_class=Response)
+    @made.get(
+        "/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile of one or several layers", response_class=Response
+    )
     async def vector_tile(
         request: Request,
         actor: ActorHere,
@@ -90,7 +92,9 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
 
 
 def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) -> None:
-    @made.get("/tiles/{name}/{z}/{x}/{y}.png", summary="One tile of terrain, hillshade or land cover", response_class=Response)
+    @made.get(
+        "/tiles/{name}/{z}/{x}/{y}.png", summary="One tile of terrain, hillshade or land cover", response_class=Response
+    )
     async def raster_tile(request: Request, actor: ActorHere, name: str, z: str, x: str, y: str) -> Response:
         kind = rasters.kind(name, actor)
         entry = await rasters.answer(kind, tile_named(z, x, y), actor=actor)
@@ -101,11 +105,15 @@ def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) ->
         kind = rasters.kind(request.url.path.rpartition("/")[2].removesuffix(".json"), actor)
         described = await vectors.tilejson((rasters.registry.layers[LAYER_OF[kind]],), actor=actor, address="")
         address = f"{str(request.base_url).rstrip('/')}/tiles/{kind}/{{z}}/{{x}}/{{y}}.png"
-        document = await asyncio.to_thread(rasters.tilejson, kind, address=address, attribution=described["attribution"])
+        document = await asyncio.to_thread(
+            rasters.tilejson, kind, address=address, attribution=described["attribution"]
+        )
         return _json(document | {"generation": described["generation"]})
 
     for name in _RASTERS.split("|"):
-        made.add_api_route(f"/tiles/{name}.json", raster_json, methods=["GET"], summary=f"TileJSON 3.0 of {name}", name=f"{name}_json")
+        made.add_api_route(
+            f"/tiles/{name}.json", raster_json, methods=["GET"], summary=f"TileJSON 3.0 of {name}", name=f"{name}_json"
+        )
 
 
 def _add_looks(made: APIRouter, catalogue: Catalogue, fonts: Path) -> None:
@@ -127,8 +135,12 @@ def _add_looks(made: APIRouter, catalogue: Catalogue, fonts: Path) -> None:
     async def font(file: str) -> Response:
         path = fonts / file
         if not _FONT.fullmatch(file) or not path.is_file():
-            raise NotFound(f"there is no font {file[:100]!r}", remedy="the style names the fonts; build the map with `make up`")
-        return FileResponse(path, media_type="font/woff2", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+            raise NotFound(
+                f"there is no font {file[:100]!r}", remedy="the style names the fonts; build the map with `make up`"
+            )
+        return FileResponse(
+            path, media_type="font/woff2", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
 
 
 def _json(document: Mapping[str, Any]) -> Response:

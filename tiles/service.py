@@ -58,7 +58,9 @@ class Wish:
 class VectorTiles:
     """Answers vector tiles. Everything but the queries runs on one event loop's thread."""
 
-    def __init__(self, registry: Registry, database: Database, cache: TileCache, *, budget: int = vector.BUDGET_BYTES) -> None:
+    def __init__(
+        self, registry: Registry, database: Database, cache: TileCache, *, budget: int = vector.BUDGET_BYTES
+    ) -> None:
         self.registry = registry
         self.database = database
         self.cache = cache
@@ -102,10 +104,25 @@ class VectorTiles:
 
         return await self.cache.obtain(key, make)
 
-    def key(self, layers: tuple[Layer, ...], tile: Tile, *, access: AccessScope, wish: Wish | None = None, lineage: Hashable = None) -> Key:
+    def key(
+        self,
+        layers: tuple[Layer, ...],
+        tile: Tile,
+        *,
+        access: AccessScope,
+        wish: Wish | None = None,
+        lineage: Hashable = None,
+    ) -> Key:
         """The cache key of a tile."""
         names = tuple(layer.name for layer in layers)
-        return Key(access, names, tile, tuple(self.generations.get(name, 0) for name in names), lineage, wish.words if wish else ())
+        return Key(
+            access,
+            names,
+            tile,
+            tuple(self.generations.get(name, 0) for name in names),
+            lineage,
+            wish.words if wish else (),
+        )
 
     def _parts(self, layers: tuple[Layer, ...], z: int, wish: Wish) -> list[vector.Part]:
         parts = []
@@ -138,8 +155,14 @@ class VectorTiles:
                     raise Unavailable("the layer's tiles are being made", remedy="try again in a moment") from error
                 continue
             except (psycopg.errors.DataError, psycopg.errors.UndefinedFunction) as error:
-                raise BadInput("the filter does not fit the fields it names", remedy="compare fields with values of their own type") from error
-            more = {"Twin-Thinned": ",".join(f"{name}={left}" for name, left in made.thinned.items())} if made.thinned else None
+                raise BadInput(
+                    "the filter does not fit the fields it names", remedy="compare fields with values of their own type"
+                ) from error
+            more = (
+                {"Twin-Thinned": ",".join(f"{name}={left}" for name, left in made.thinned.items())}
+                if made.thinned
+                else None
+            )
             return entry(key, made.data, MEDIA_TYPE, more=more)
         raise Unavailable("the layer's tiles are being made", remedy="try again in a moment")
 
@@ -157,7 +180,11 @@ class VectorTiles:
     async def learn(self) -> None:
         """Read which companions stand and the generation of each layer."""
         async with self.database.async_session(ANONYMOUS, pool="tiles") as session:
-            rows = await (await session.execute("select relname from pg_class where relnamespace = 'companion'::regnamespace and relkind = 'r'")).fetchall()
+            rows = await (
+                await session.execute(
+                    "select relname from pg_class where relnamespace = 'companion'::regnamespace and relkind = 'r'"
+                )
+            ).fetchall()
             generations = await (await session.execute("select name, generation from twin.layer")).fetchall()
         self._companions = frozenset(str(row[0]) for row in rows)
         self.generations = {str(name): int(number) for name, number in generations}
@@ -168,7 +195,9 @@ class VectorTiles:
             return self.cache.evict(change.layer, change.extent)
         for name in [name for name, branch in self._branches.items() if _descends(branch.lineage, change.scenario)]:
             del self._branches[name]
-        return self.cache.evict(change.layer, change.extent, concerns=lambda key: _descends(key.scenario, change.scenario))
+        return self.cache.evict(
+            change.layer, change.extent, concerns=lambda key: _descends(key.scenario, change.scenario)
+        )
 
     async def follow(self, *, told: Callable[[Change], Awaitable[None]] | None = None) -> None:
         """Apply every change from now on, for ever. `told`: hear of each once it is applied."""
@@ -193,7 +222,10 @@ class VectorTiles:
         """Feel the database's pulse, for ever, so that stale answers say so and cold ones are refused without waiting."""
         while True:
             try:
-                async with asyncio.timeout(_PULSE_WAIT_S), self.database.async_session(ANONYMOUS, pool="tiles") as session:
+                async with (
+                    asyncio.timeout(_PULSE_WAIT_S),
+                    self.database.async_session(ANONYMOUS, pool="tiles") as session,
+                ):
                     await session.execute("select 1")
                 self.away = False
             except (TimeoutError, TwinError):
@@ -215,7 +247,11 @@ class VectorTiles:
             "minzoom": min(layer.min_zoom for layer in layers),
             "maxzoom": max(max(layer.max_zoom, bands(layer)[-1].low) for layer in layers),
             "bounds": bounds,
-            "center": [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2, max(layer.min_zoom for layer in layers)],
+            "center": [
+                (bounds[0] + bounds[2]) / 2,
+                (bounds[1] + bounds[3]) / 2,
+                max(layer.min_zoom for layer in layers),
+            ],
             "attribution": ", ".join(attribution or []),
             "generation": generations or {},
             "vector_layers": [described(layer) for layer in layers],
@@ -230,17 +266,24 @@ def visible(layer: Layer, actor: Actor) -> bool:
 def described(layer: Layer) -> dict[str, Any]:
     """An entry of TileJSON's `vector_layers`."""
     kinds = {"text": "String", "integer": "Number", "real": "Number", "boolean": "Boolean", "timestamp": "String"}
-    fields = {"id": "String: the feature's own key", "origin": "String: surveyed, open-data, modelled, derived, synthetic, schematic, simulated or planned"}
+    fields = {
+        "id": "String: the feature's own key",
+        "origin": "String: surveyed, open-data, modelled, derived, synthetic, schematic, simulated or planned",
+    }
     for field in layer.fields:
         unit = f" [{field.unit}]" if field.unit else ""
         fields[field.name] = f"{kinds[field.type]}: {field.title or field.name}{unit}"
     band = band_at(layer, layer.min_zoom)
     if band is not None and not band.exact and not layer.coverage:
         fields["count"] = "Number: how many features an aggregate stands for"
-    return {"id": layer.name, "description": layer.purpose, "minzoom": layer.min_zoom, "maxzoom": layer.max_zoom, "fields": fields}
+    return {
+        "id": layer.name,
+        "description": layer.purpose,
+        "minzoom": layer.min_zoom,
+        "maxzoom": layer.max_zoom,
+        "fields": fields,
+    }
 
 
 def _descends(lineage: Hashable, scenario: int | None) -> bool:
     return isinstance(lineage, tuple) and any(one == scenario for one, _ in lineage)
-
-

@@ -93,11 +93,17 @@ def _allowances(sizes: Mapping[str, int], budget: int) -> dict[str, int]:
     return {name: rest // len(left) for name in left}
 
 
-async def _ask(reader: Reader, tile: Tile, parts: Sequence[Part], shares: Mapping[str, float]) -> dict[str, tuple[int, bytes]]:
+async def _ask(
+    reader: Reader, tile: Tile, parts: Sequence[Part], shares: Mapping[str, float]
+) -> dict[str, tuple[int, bytes]]:
     if not parts:
         return {}
     box = mercator_extent(tile)
-    values: dict[str, Any] = {**box._asdict(), "margin": (box.east - box.west) * BUFFER / EXTENT, "side": (box.east - box.west) / _SQUARES}
+    values: dict[str, Any] = {
+        **box._asdict(),
+        "margin": (box.east - box.west) * BUFFER / EXTENT,
+        "side": (box.east - box.west) / _SQUARES,
+    }
     for number, one in enumerate(parts):
         values |= one.condition.values
         if (share := shares.get(one.layer.name)) is not None:
@@ -106,15 +112,20 @@ async def _ask(reader: Reader, tile: Tile, parts: Sequence[Part], shares: Mappin
         layer_query(one, tile.z, number=number, thin=one.layer.name in shares) for number, one in enumerate(parts)
     )
     rows = await (await reader.execute(statement, values)).fetchall()
-    found = {parts[number].layer.name: (count, bytes(data or b"")) for number, count, data in sorted(rows, key=lambda row: row[0])}
+    found = {
+        parts[number].layer.name: (count, bytes(data or b""))
+        for number, count, data in sorted(rows, key=lambda row: row[0])
+    }
     return {one.layer.name: found[one.layer.name] for one in parts}
 
 
 def layer_query(one: Part, z: int, *, number: int = 0, thin: bool = False) -> sql.Composed:
     """SQL of one layer of a tile: its number, how many features, the MVT layer. Binds west, south, east, north, margin."""
     shown = sql.SQL(" ").join(sql.SQL(", c.{}").format(sql.Identifier(name.name)) for name in carried(one.layer, z))
-    aggregate = sql.SQL("") if one.band.exact or one.layer.coverage else sql.SQL(", nullif(c._count, 1) as {}").format(
-        sql.Identifier(count_name(one.layer))
+    aggregate = (
+        sql.SQL("")
+        if one.band.exact or one.layer.coverage
+        else sql.SQL(", nullif(c._count, 1) as {}").format(sql.Identifier(count_name(one.layer)))
     )
     named = sql.SQL(", c.id") if one.band.exact or one.layer.coverage else sql.SQL("")
     inner = sql.SQL(

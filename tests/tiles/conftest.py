@@ -62,7 +62,12 @@ def zones(side: int = 6) -> list[Any]:
     shapes = []
     for i in range(side):
         for j in range(side):
-            ring = [along(i, j, upright=False), along(i + 1, j, upright=True), along(i, j + 1, upright=False)[::-1], along(i, j, upright=True)[::-1]]
+            ring = [
+                along(i, j, upright=False),
+                along(i + 1, j, upright=True),
+                along(i, j + 1, upright=False)[::-1],
+                along(i, j, upright=True)[::-1],
+            ]
             shapes.append(shapely.Polygon(np.vstack([part[:-1] for part in ring])))
     return shapes
 
@@ -72,12 +77,31 @@ def fill(connection: psycopg.Connection[Any]) -> None:
     put(connection, ZONES, zones(), {"name": [f"zone {n}" for n in range(36)]})
     x, y = WEST + rng.uniform(0, 0.2, 3000), SOUTH + rng.uniform(0, 0.2, 3000)
     w = rng.uniform(3, 9, 3000) / 111320
-    put(connection, HOUSES, shapely.box(x - w, y - w, x + w, y + w),
-        {"use": rng.choice(["residential", "school"], 3000).tolist(), "storeys": rng.integers(1, 9, 3000).tolist(), "height_m": rng.uniform(3, 30, 3000).tolist()})
-    ways = [shapely.LineString(np.column_stack([WEST + np.cumsum(rng.normal(0, 2e-4, n)) + a, SOUTH + np.cumsum(rng.normal(0, 2e-4, n)) + b]))
-            for n, a, b in zip(rng.integers(2, 400, 150), rng.uniform(0, 0.2, 150), rng.uniform(0, 0.2, 150), strict=True)]
+    put(
+        connection,
+        HOUSES,
+        shapely.box(x - w, y - w, x + w, y + w),
+        {
+            "use": rng.choice(["residential", "school"], 3000).tolist(),
+            "storeys": rng.integers(1, 9, 3000).tolist(),
+            "height_m": rng.uniform(3, 30, 3000).tolist(),
+        },
+    )
+    ways = [
+        shapely.LineString(
+            np.column_stack(
+                [WEST + np.cumsum(rng.normal(0, 2e-4, n)) + a, SOUTH + np.cumsum(rng.normal(0, 2e-4, n)) + b]
+            )
+        )
+        for n, a, b in zip(rng.integers(2, 400, 150), rng.uniform(0, 0.2, 150), rng.uniform(0, 0.2, 150), strict=True)
+    ]
     put(connection, WAYS, ways, {"class": rng.choice(["primary", "track"], 150).tolist()})
-    put(connection, POSTS, shapely.points(x[:800], y[:800]), {"name": [f"post {n}" for n in range(800)], "people": rng.integers(0, 500, 800).tolist()})
+    put(
+        connection,
+        POSTS,
+        shapely.points(x[:800], y[:800]),
+        {"name": [f"post {n}" for n in range(800)], "people": rng.integers(0, 500, 800).tolist()},
+    )
     put(connection, HIDDEN, shapely.points(x[:50], y[:50]), {"name": [f"hidden {n}" for n in range(50)]})
 
 

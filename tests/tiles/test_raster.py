@@ -68,14 +68,26 @@ def test_hillshade_joins_its_neighbour(ground: Ground) -> None:
     tile = tile_at(30.01, -1.95, 12)
     left, right = (pixels(raster.hillshade(ground, one)) for one in (tile, Tile(12, tile.x + 1, tile.y)))
     assert left.shape == (4, 256, 256)
-    assert np.abs(left[3, :, -1].astype(int) - right[3, :, 0]).max() <= np.abs(np.diff(left[3].astype(int), axis=1)).max() + 3
+    assert (
+        np.abs(left[3, :, -1].astype(int) - right[3, :, 0]).max()
+        <= np.abs(np.diff(left[3].astype(int), axis=1)).max() + 3
+    )
 
 
 def test_land_cover_has_its_colours_and_nothing_outside(tmp_path: Path) -> None:
     path = tmp_path / "cover.tif"
     classes = np.full((200, 200), 12, np.uint8)
     classes[:, 100:] = 10
-    profile = {"driver": "GTiff", "width": 200, "height": 200, "count": 1, "dtype": "uint8", "crs": "EPSG:4326", "transform": from_origin(30, -1.9, 0.001, 0.001), "nodata": 255}
+    profile = {
+        "driver": "GTiff",
+        "width": 200,
+        "height": 200,
+        "count": 1,
+        "dtype": "uint8",
+        "crs": "EPSG:4326",
+        "transform": from_origin(30, -1.9, 0.001, 0.001),
+        "nodata": 255,
+    }
     with rasterio.open(path, "w", **profile) as out:
         out.write(classes, 1)
     picture = pixels(raster.landcover([Pyramid(path, average=False)], tile_at(30.1, -2.0, 9)))

@@ -40,7 +40,9 @@ class Service:
             return []
 
         self.routes = FastAPI()
-        self.routes.include_router(router(vectors=self.vectors, rasters=rasters, catalogue=catalogue, fonts=Path(__file__).parent))
+        self.routes.include_router(
+            router(vectors=self.vectors, rasters=rasters, catalogue=catalogue, fonts=Path(__file__).parent)
+        )
         install_problems(self.routes)
         self.passed = 0
 
@@ -52,7 +54,9 @@ class Service:
         self.app = HotTiles(counted, self.cache, scope_of=lambda _: AccessScope.of(actor), health=self.vectors)
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://twin")
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://twin"
+        )
 
 
 def ask(database: Database, path: str, *, actor: Actor = ANONYMOUS, **headers: str) -> httpx.Response:
@@ -169,21 +173,29 @@ def test_without_its_database_a_hot_tile_is_stale_and_a_cold_one_refused(country
 
 def test_a_branch_redraws_what_it_touches_and_shares_the_rest(own_country: Database) -> None:
     with own_country.session(SYSTEM, pool="owner") as session:
-        branch = session.execute("insert into twin.scenario (tenant, name) values (1, 'trial') returning id").fetchone()[0]
+        branch = session.execute(
+            "insert into twin.scenario (tenant, name) values (1, 'trial') returning id"
+        ).fetchone()[0]
         fid, digest = session.execute("select fid, digest from tried.posts where id = '1'").fetchone()
         session.execute(
             "insert into twin.overlay (scenario, layer, id, fid, tenant, classification, operation, version, was)"
-            " select %s, 'tried.posts', id, fid, 1, 'public', 'remove', 1, geom from tried.posts where id = '1'", (branch,))
+            " select %s, 'tried.posts', id, fid, 1, 'public', 'remove', 1, geom from tried.posts where id = '1'",
+            (branch,),
+        )
         session.execute(
             "insert into twin.overlay (scenario, layer, id, fid, tenant, classification, operation, version, geom, row)"
-            " select %s, 'tried.posts', 'new', 900001, 1, 'public', 'add', 1, geom, '{\"name\": \"planned one\", \"people\": 5}' from tried.posts where id = '1'", (branch,))
+            " select %s, 'tried.posts', 'new', 900001, 1, 'public', 'add', 1, geom, '{\"name\": \"planned one\", \"people\": 5}' from tried.posts where id = '1'",
+            (branch,),
+        )
         lon, lat = session.execute("select st_x(geom), st_y(geom) from tried.posts where id = '1'").fetchone()
     assert digest is None
     here, away = tile_at(lon, lat, 15), Tile(15, tile_at(lon, lat, 15).x + 6, tile_at(lon, lat, 15).y)
 
     async def whole() -> None:
         vectors = Service(own_country).vectors
-        base, planned = [await vectors.answer((POSTS,), here, actor=SYSTEM, wish=Wish(scenario=wish)) for wish in (None, branch)]
+        base, planned = [
+            await vectors.answer((POSTS,), here, actor=SYSTEM, wish=Wish(scenario=wish)) for wish in (None, branch)
+        ]
         assert fid in {one.id for one in mvt.read(gzip.decompress(base.body))[POSTS.name].features}
         drawn = {one.id: one for one in mvt.read(gzip.decompress(planned.body))[POSTS.name].features}
         assert fid not in drawn

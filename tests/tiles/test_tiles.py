@@ -24,7 +24,9 @@ def service(database: Any, **options: Any) -> VectorTiles:
     return VectorTiles(TRIED, database, TileCache(64 << 20), **options)
 
 
-def tiles_of(database: Any, names: str, tiles: Any, *, actor: Actor = ANONYMOUS, wish: Wish | None = None, **options: Any) -> list[dict[str, mvt.MvtLayer]]:
+def tiles_of(
+    database: Any, names: str, tiles: Any, *, actor: Actor = ANONYMOUS, wish: Wish | None = None, **options: Any
+) -> list[dict[str, mvt.MvtLayer]]:
     vectors = service(database, **options)
 
     async def ask() -> list[dict[str, mvt.MvtLayer]]:
@@ -118,7 +120,11 @@ def test_a_tile_over_its_budget_is_thinned_evenly_and_says_so(country: Any) -> N
 
     def quarters(features: Any) -> list[int]:
         places = [feature.parts[0][0] for feature in features]
-        return [sum((x > 2048) == right and (y > 2048) == low for x, y in places) for right in (False, True) for low in (False, True)]
+        return [
+            sum((x > 2048) == right and (y > 2048) == low for x, y in places)
+            for right in (False, True)
+            for low in (False, True)
+        ]
 
     shares = [few / many for few, many in zip(quarters(kept), quarters(every), strict=True) if many > 50]
     assert max(shares) - min(shares) < 0.1
@@ -137,7 +143,10 @@ def test_nobody_sees_a_layer_that_is_not_theirs(country: Any) -> None:
     shown = tiles_of(country, HIDDEN.name, [tile], actor=SYSTEM)
     assert shown[0][HIDDEN.name].features
     with country.session(ANONYMOUS, pool="tiles") as session:
-        assert session.execute(f"select count(*) from companion.{table_name(HIDDEN, bands(HIDDEN)[-1])}").fetchone()[0] == 0
+        assert (
+            session.execute(f"select count(*) from companion.{table_name(HIDDEN, bands(HIDDEN)[-1])}").fetchone()[0]
+            == 0
+        )
 
 
 def test_a_tile_costs_as_much_the_sixth_time_as_the_first(country: Any) -> None:
@@ -149,14 +158,21 @@ def test_a_tile_costs_as_much_the_sixth_time_as_the_first(country: Any) -> None:
         for _ in range(8):
             session.connection.execute(statement, values, prepare=True)
         session.execute("set local enable_seqscan = on")
-        plan = "\n".join(row[0] for row in session.connection.execute("explain " + statement.as_string(session.connection).replace("%%", "%"), values).fetchall())
+        plan = "\n".join(
+            row[0]
+            for row in session.connection.execute(
+                "explain " + statement.as_string(session.connection).replace("%%", "%"), values
+            ).fetchall()
+        )
         assert session.execute("show plan_cache_mode").fetchone()[0] == "force_custom_plan"
     assert "geom_idx" in plan
 
 
 def test_a_filter_and_a_time_narrow_a_tile(country: Any) -> None:
     tile = tile_at(WEST + 0.1, SOUTH + 0.1, 12)
-    schools = tiles_of(country, HOUSES.name, [tile], wish=Wish("use = 'school' AND storeys BETWEEN 2 AND 4"))[0][HOUSES.name].features
+    schools = tiles_of(country, HOUSES.name, [tile], wish=Wish("use = 'school' AND storeys BETWEEN 2 AND 4"))[0][
+        HOUSES.name
+    ].features
     assert schools
     assert all(one.properties["use"] == "school" and "count" not in one.properties for one in schools)
     assert tiles_of(country, HOUSES.name, [tile], wish=Wish(when="1990-01-01T00:00:00Z")) == [{}]
@@ -176,18 +192,43 @@ def test_refreshing_gives_what_building_anew_gives(own_country: Any) -> None:
     with own_country.session(SYSTEM, pool="owner") as session:
         moved = zones()[14].buffer(0)
         corner = shapely.get_coordinates(moved)
-        session.execute("update tried.houses set geom = st_translate(geom, 0.013, 0.004), storeys = 3 where id in ('5', '77', '1200')")
+        session.execute(
+            "update tried.houses set geom = st_translate(geom, 0.013, 0.004), storeys = 3 where id in ('5', '77', '1200')"
+        )
         session.execute("delete from tried.houses where id = '9'")
         session.execute("update tried.ways set geom = st_translate(geom, 0.01, 0.01) where id in ('3', '4')")
         session.execute("update tried.posts set geom = st_translate(geom, 0.02, 0), people = 999 where id = '11'")
-        put(session.connection, POSTS, [shapely.Point(WEST + 0.05, SOUTH + 0.05)], {"name": ["new"], "people": [3]}, first=5000)
+        put(
+            session.connection,
+            POSTS,
+            [shapely.Point(WEST + 0.05, SOUTH + 0.05)],
+            {"name": ["new"], "people": [3]},
+            first=5000,
+        )
         session.execute("update tried.zones set name = 'renamed' where id = '14'")
         assert len(corner)
-        boxes = [BBox(*row) for row in session.execute("select west, south, east, north from twin.change where west is not null").fetchall()]
-        gone = session.execute(f"select fid from companion.{table_name(HOUSES, bands(HOUSES)[-1])} c where not exists (select 1 from tried.houses h where h.fid = c.fid)").fetchall()
+        boxes = [
+            BBox(*row)
+            for row in session.execute(
+                "select west, south, east, north from twin.change where west is not null"
+            ).fetchall()
+        ]
+        gone = session.execute(
+            f"select fid from companion.{table_name(HOUSES, bands(HOUSES)[-1])} c where not exists (select 1 from tried.houses h where h.fid = c.fid)"
+        ).fetchall()
         for layer in (HOUSES, WAYS, POSTS, ZONES):
-            mine = [BBox(*row) for row in session.execute("select west, south, east, north from twin.change where layer = %s and count = 1", (layer.name,)).fetchall()]
-            assert generalise.refresh(session.connection, layer, extents=mine, fids=[row[0] for row in gone] if layer is HOUSES else ()) > 0
+            mine = [
+                BBox(*row)
+                for row in session.execute(
+                    "select west, south, east, north from twin.change where layer = %s and count = 1", (layer.name,)
+                ).fetchall()
+            ]
+            assert (
+                generalise.refresh(
+                    session.connection, layer, extents=mine, fids=[row[0] for row in gone] if layer is HOUSES else ()
+                )
+                > 0
+            )
             fresh = picture(session, layer)
             generalise.build(session.connection, layer)
             assert fresh == picture(session, layer)
@@ -196,17 +237,28 @@ def test_refreshing_gives_what_building_anew_gives(own_country: Any) -> None:
 
 def test_a_changed_border_redraws_its_neighbours_and_nobody_else(own_country: Any) -> None:
     def shapes(session: Any, band: Any) -> dict[int, bytes]:
-        return {row[0]: bytes(row[1]) for row in session.execute(f"select fid, st_asbinary(geom) from companion.{table_name(ZONES, band)}").fetchall()}
+        return {
+            row[0]: bytes(row[1])
+            for row in session.execute(
+                f"select fid, st_asbinary(geom) from companion.{table_name(ZONES, band)}"
+            ).fetchall()
+        }
 
     coarse = bands(ZONES)[-2]
     with own_country.session(SYSTEM, pool="owner") as session:
         before = shapes(session, coarse)
-        a, b = (session.execute("select fid, st_asbinary(geom) from tried.zones where id = %s", (name,)).fetchone() for name in ("14", "15"))
+        a, b = (
+            session.execute("select fid, st_asbinary(geom) from tried.zones where id = %s", (name,)).fetchone()
+            for name in ("14", "15")
+        )
         one, two = shapely.from_wkb(bytes(a[1])), shapely.from_wkb(bytes(b[1]))
         piece = one.intersection(shapely.box(*shapely.bounds(two)).buffer(0.004))
         for fid, shape in ((a[0], one.difference(piece)), (b[0], two.union(piece))):
             assert shape.geom_type == "Polygon"
-            session.execute("update tried.zones set geom = st_setsrid(st_geomfromwkb(%s), 4326) where fid = %s", (shapely.to_wkb(shape), fid))
+            session.execute(
+                "update tried.zones set geom = st_setsrid(st_geomfromwkb(%s), 4326) where fid = %s",
+                (shapely.to_wkb(shape), fid),
+            )
         generalise.refresh(session.connection, ZONES, fids=[a[0], b[0]])
         after = shapes(session, coarse)
         changed = {fid for fid in before if before[fid] != after[fid]}

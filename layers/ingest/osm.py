@@ -3,28 +3,32 @@
 All parts are taken in one reading (libosmium reads the file twice: relations first, then everything) and spooled to Arrow
 files, so that seven sources of one extract cost one pass. Lengths and levels are parsed to numbers here; a value that cannot
 be read becomes null and stays in `tags`, which holds every tag of the object as JSON.
+
+It runs by itself, `python -m layers.ingest.osm FILE FOLDER`, so that another core reads while this one loads what was read;
+`osm_spools` starts it and takes what it tells on standard output, one JSON object a line.
 """
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import msgspec
-import numpy as np
 import osmium
 import pyarrow as pa
-import shapely
 
 from layers.ingest.quantities import parse_quantity
 from twin.errors import SourceError
 
 Tags = dict[str, str]
+Told = Callable[[str, Path, int], None]
+"""Told of each Arrow file as it is written: its part, where it lies, its rows."""
 _SPOOL_ROWS = 20_000
 _WATER_USES = frozenset({"reservoir", "basin", "salt_pond"})
 _WATER_KINDS = frozenset({"water", "wetland", "bay"})
@@ -108,15 +112,19 @@ def _measured(values: list[str | None], unit: str | None) -> pa.Array:
 
 @dataclass(slots=True)
 class _Spool:
-    """Rows of one part on their way to its Arrow file."""
+    """Rows of one part on their way to its Arrow files."""
 
-    part: _Part
-    path: Path
+    name: str
+    folder: Path
+    told: Told
     ids: list[str] = field(default_factory=list)
     shapes: list[bytes | None] = field(default_factory=list)
     tags: list[Tags] = field(default_factory=list)
-    rows: int = 0
-    writer: Any = None
+    files: int = 0
+
+    @property
+    def part(self) -> _Part:
+        return _PARTS[self.name]
 
     def add(self, osm_id: str, shape: bytes | None, tags: Tags) -> None:
         self.ids.append(osm_id)
@@ -126,6 +134,8 @@ class _Spool:
             self.flush()
 
     def flush(self) -> None:
+        if not self.ids:
+            return
         part, rows, encode = self.part, self.tags, msgspec.json.Encoder().encode
         columns: dict[str, pa.Array] = {
             "osm_id": pa.array(self.ids, pa.string()),
@@ -140,15 +150,12 @@ class _Spool:
             columns[column_of(tag)] = _measured([one.get(tag) for one in rows], None)
         columns["tags"] = pa.array([encode(one) for one in rows], pa.string())
         batch = pa.record_batch(columns)
-        if self.writer is None:
-            self.writer = pa.ipc.new_file(self.path, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
-        self.writer.write_batch(batch)
-        self.rows += len(self.ids)
+        self.files += 1
+        path = self.folder / f"{self.name}-{self.files:05d}.arrow"
+        with pa.ipc.new_file(path, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_batch(batch)
+        self.told(self.name, path, batch.num_rows)
         self.ids, self.shapes, self.tags = [], [], []
-
-    def close(self) -> None:
-        self.flush()
-        self.writer.close()
 
 
 class _Extraction:
@@ -218,9 +225,9 @@ class _Extraction:
                     add(osm_id, None, tags)
 
 
-def extract(path: Path, folder: Path, *, parts: tuple[str, ...] = PARTS) -> dict[str, Path]:
-    """Read a PBF once and write each part's rows to an Arrow file in `folder`. Raises SourceError for a broken file."""
-    spools = {name: _Spool(_PARTS[name], folder / f"{name}.arrow") for name in parts}
+def extract(path: Path, folder: Path, told: Told) -> None:
+    """Read a PBF once and write the rows of each part to Arrow files in `folder`. Raises SourceError for a broken file."""
+    spools = {name: _Spool(name, folder, told) for name in PARTS}
     work = _Extraction(spools)
     try:
         objects = (
@@ -245,20 +252,29 @@ def extract(path: Path, folder: Path, *, parts: tuple[str, ...] = PARTS) -> dict
         ) from failure
     work.settle()
     for spool in spools.values():
-        spool.close()
-    return {name: spool.path for name, spool in spools.items()}
+        spool.flush()
 
 
-def read_spool(path: Path) -> Iterator[gpd.GeoDataFrame]:
-    """Batches of one extracted part, lon and lat degrees."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-        for place in range(file.num_record_batches):
-            frame = file.get_batch(place).to_pandas()
-            shapes = shapely.from_wkb(frame.pop("geometry").to_numpy(dtype=object, na_value=None))
-            yield gpd.GeoDataFrame(frame, geometry=np.asarray(shapes, dtype=object))
+def main() -> None:
+    """Extract argv[1] into folder argv[2] and tell each file, then the end or the failure, on standard output."""
+    # Millions of small objects and no cycles among them: looking for cycles takes a tenth of the time.
+    gc.disable()
+
+    def tell(**told: object) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+        sys.stdout.buffer.flush()
+
+    try:
+        extract(
+            Path(sys.argv[1]),
+            Path(sys.argv[2]),
+            lambda part, path, rows: tell(part=part, path=str(path), rows=rows),
+        )
+    except SourceError as failure:
+        tell(failure=failure.message, remedy=failure.remedy)
+    else:
+        tell(end=True)
 
 
-def spooled_rows(path: Path) -> int:
-    """Rows of an extracted part."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-        return sum(file.get_batch(place).num_rows for place in range(file.num_record_batches))
+if __name__ == "__main__":
+    main()

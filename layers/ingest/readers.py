@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from shapely.errors import ShapelyError
 from layers.ingest import gtfs, osm
 from layers.ingest.csv_points import read_csv
 from layers.ingest.geoparquet import ParquetFile, from_wkb, to_frame
+from layers.ingest.osm_spools import Extraction
 from layers.spec import Reading, Source
 from twin.crs import WGS84
 from twin.errors import SourceError
@@ -56,11 +56,11 @@ class Opened:
 
 
 class Spools:
-    """Extracted parts of OSM files, kept while several sources of one file are loaded. A context manager."""
+    """OSM files that are being read or have been, kept while several sources of one file are loaded. A context manager."""
 
     def __init__(self) -> None:
-        self._folders = ExitStack()
-        self._parts: dict[Path, Mapping[str, Path]] = {}
+        self._held = ExitStack()
+        self._extractions: dict[Path, Extraction] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -68,15 +68,16 @@ class Spools:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._folders.close()
-        self._parts.clear()
+        self._held.close()
+        self._extractions.clear()
 
-    def part(self, path: Path, part: str) -> Path:
-        """The Arrow file of one part of a PBF, extracted at the first asking."""
-        if path not in self._parts:
-            folder = Path(self._folders.enter_context(tempfile.TemporaryDirectory(prefix="twin-osm-")))
-            self._parts[path] = osm.extract(path, folder)
-        return self._parts[path][part]
+    def extraction(self, path: Path) -> Extraction:
+        """The reading of a PBF, begun at the first asking."""
+        if path not in self._extractions:
+            made = Extraction(path)
+            self._held.callback(made.close)
+            self._extractions[path] = made
+        return self._extractions[path]
 
 
 @contextmanager
@@ -209,8 +210,8 @@ def _open_osm(path: Path, part: str | None, spools: Spools) -> _Raw:
         raise SourceError(
             f"{path.name} is OpenStreetMap and {part!r} is no part of it", remedy=f"say a part: {', '.join(osm.PARTS)}"
         )
-    spool = spools.part(path, part)
-    return _Raw(WGS84, osm.spooled_rows(spool), osm.read_spool(spool))
+    extraction = spools.extraction(path)
+    return _Raw(WGS84, extraction.rows(part), extraction.batches(part))
 
 
 def _open_archive(path: Path, part: str | None, rows: int) -> _Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,12 +12,19 @@ import pandas as pd
 import pytest
 from osmium.osm.mutable import Node, Relation, Way
 
-from layers.ingest.osm import extract, read_spool
+from layers.ingest.osm import PARTS
+from layers.ingest.osm_spools import Extraction
 from layers.ingest.osm_writer import write_pbf
+from twin.errors import SourceError
 
 
-def _read(path: Path) -> gpd.GeoDataFrame:
-    return pd.concat(list(read_spool(path)), ignore_index=True)
+def _extracted(path: Path) -> dict[str, gpd.GeoDataFrame]:
+    with closing(Extraction(path)) as extraction:
+        return {
+            name: pd.concat(list(extraction.batches(name)), ignore_index=True)
+            for name in PARTS
+            if list(extraction.batches(name))
+        }
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +69,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, gpd.GeoDataFram
             Relation(id=1, members=ring, tags={"type": "multipolygon", "building": "yes", "height": "20 ft"})
         )
         out.add_relation(Relation(id=2, members=[("w", 4, "outer")], tags={"type": "multipolygon", "building": "yes"}))
-    return {name: _read(spool) for name, spool in extract(path, folder).items()}
+    return _extracted(path)
 
 
 def test_buildings_come_from_ways_and_relations_with_their_measures(parts: dict[str, gpd.GeoDataFrame]) -> None:
@@ -90,10 +98,19 @@ def test_each_part_holds_its_own(parts: dict[str, gpd.GeoDataFrame]) -> None:
 
 def test_a_made_pbf_gives_back_every_building_and_road(tmp_path: Path) -> None:
     written = write_pbf(tmp_path / "x.osm.pbf", buildings=500, roads=20, courtyards=30)
-    found = extract(tmp_path / "x.osm.pbf", tmp_path)
-    buildings = _read(found["buildings"])
+    found = _extracted(tmp_path / "x.osm.pbf")
+    buildings = found["buildings"]
     assert len(buildings) == written.buildings
     assert buildings.geometry.notna().all()
     assert buildings["osm_id"].str.startswith("r").sum() == written.courtyards
     assert buildings["osm_id"].is_unique
-    assert len(_read(found["roads"])) == written.roads
+    assert len(found["roads"]) == written.roads
+
+
+def test_a_reading_that_is_cut_short_says_so_to_every_source_of_the_file(tmp_path: Path) -> None:
+    write_pbf(tmp_path / "x.osm.pbf", buildings=500, roads=20, courtyards=30)
+    with closing(Extraction(tmp_path / "x.osm.pbf")) as extraction:
+        extraction._process.kill()
+        for name in ("buildings", "roads"):
+            with pytest.raises(SourceError, match="was cut short"):
+                list(extraction.batches(name))

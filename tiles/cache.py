@@ -21,8 +21,8 @@ from twin.grid import BBox, Tile, tile_at
 Header = tuple[bytes, bytes]
 _OVERHEAD_BYTES = 1_200
 """What an entry weighs beside its bytes: headers, keys, indexes (measured with tracemalloc, rounded up)."""
-_REACH = 192 / 4096
-"""A change may show this share of a tile beyond its place: the buffer of 64 units and an aggregate's cell and overhang."""
+_REACH = 416 / 4096
+"""A change may show this share of a tile beyond its place: the buffer of 64 units, an aggregate's cell of 256 and overhang of 96."""
 
 
 class AccessScope(NamedTuple):

@@ -5,7 +5,7 @@ some features touches. Both run on a connection that acts as twin_owner, inside 
 layer change together.
 
 Below the last band (`tiles.bands`) points that fall into one cell of 8 CSS pixels become one with a count, lines shorter than
-2 pixels are merged into the network of their cell of 8 pixels, polygons smaller than 4 x 4 pixels into its square, each with
+24 pixels are merged into the network of their cell of 32 pixels (8 where a layer mixes geometries), polygons smaller than 4 x 4 pixels into its square, each with
 their number; what is larger is simplified to a quarter of a pixel. Coverages keep their shared borders (`tiles.coverages`).
 An aggregate never mixes tenants, classifications or origins. Its cell is that of the middle of the features' bounding boxes.
 """
@@ -30,9 +30,12 @@ Connection = psycopg.Connection[Any]
 Names = sql.Composable
 
 _CELL_UNITS = 64
+_NETWORK_UNITS = 256
 _TOLERANCE_UNITS = 2
-_SNAP_UNITS = 4
-_SHORT_UNITS = 16
+_SNAP_UNITS = 8
+_SHORT_UNITS = 192
+_MOST_INK = 5
+"""Sides of a cell that the lines of its network may be long, all together: then they touch and more would show nothing more."""
 _SMALL_SIDE_UNITS = 32
 _NEW = "_new"
 _HOME = "floor((st_xmin({geom}) + st_xmax({geom})) / 2 / {side})::bigint * 4294967296 + floor((st_ymin({geom}) + st_ymax({geom})) / 2 / {side})::bigint"
@@ -87,7 +90,7 @@ def refresh(connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (
     if not touched:
         return 0
     coarse = [] if layer.coverage else list(every[:-1])
-    homes = {band: _homes(connection, band, exact, touched) for band in coarse}
+    homes = {band: _homes(connection, layer, band, exact, touched) for band in coarse}
     around = coverages.reach(connection, exact, touched) if layer.coverage and len(every) > 1 else None
     connection.execute(sql.SQL("delete from {} where fid = any(%s)").format(exact), (touched,))
     fill_exact(connection, layer, exact, touched)
@@ -95,7 +98,7 @@ def refresh(connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (
         around |= coverages.reach(connection, exact, touched)
         coverages.refresh(connection, layer, {band: companion(layer, band) for band in every}, touched, around)
     for band in coarse:
-        cells = sorted(homes[band] | _homes(connection, band, exact, touched))
+        cells = sorted(homes[band] | _homes(connection, layer, band, exact, touched))
         connection.execute(sql.SQL("delete from {} where _cell = any(%s)").format(companion(layer, band)), (cells,))
         source = _source(connection, layer, exact, _fids_at(connection, layer, band, cells))
         for template in _TEMPLATES[layer.geometry]:
@@ -175,12 +178,13 @@ def _fill(
     places = {
         "target": target,
         "source": source,
-        "cell": _home(band, sql.SQL("f.geom")),
+        "cell": _home(layer, band, sql.SQL("f.geom")),
         "fields": _list(fields),
         "touched": sql.SQL("true") if cells is None else sql.SQL("h._home = any({})").format(sql.Literal(list(cells))),
-        "side": sql.Literal(_CELL_UNITS * unit),
+        "side": sql.Literal(_side(layer, band)),
         "tolerance": sql.Literal(_TOLERANCE_UNITS * unit),
         "snap": sql.Literal(_SNAP_UNITS * unit),
+        "ink": sql.Literal(_MOST_INK * _side(layer, band)),
         "small": sql.Literal(_SHORT_UNITS * unit if template == "lines" else (_SMALL_SIDE_UNITS * unit) ** 2),
         "kept": _list(kept if template == "lines" else ()),
         "averages": sql.SQL(" ").join(
@@ -202,16 +206,21 @@ def _fill(
     connection.execute(query(template).format(**places))
 
 
-def _home(band: Band, geom: Names) -> Names:
+def _side(layer: Layer, band: Band) -> float:
+    """The side of a cell, metres in EPSG:3857."""
+    return band.unit_m * (_NETWORK_UNITS if _TEMPLATES[layer.geometry] == ("lines",) else _CELL_UNITS)
+
+
+def _home(layer: Layer, band: Band, geom: Names) -> Names:
     """The number of the cell that holds the middle of a bounding box."""
-    return sql.SQL(_HOME).format(geom=geom, side=sql.Literal(_CELL_UNITS * band.unit_m))
+    return sql.SQL(_HOME).format(geom=geom, side=sql.Literal(_side(layer, band)))
 
 
-def _homes(connection: Connection, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
+def _homes(connection: Connection, layer: Layer, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
     rows = connection.execute(
         sql.SQL(
             "select distinct {} from (select st_extent(geom)::geometry as box from {} where fid = any(%s) group by fid) f"
-        ).format(_home(band, sql.SQL("f.box")), exact),
+        ).format(_home(layer, band, sql.SQL("f.box")), exact),
         (list(fids),),
     )
     return {int(row[0]) for row in rows}
@@ -219,7 +228,7 @@ def _homes(connection: Connection, band: Band, exact: sql.Identifier, fids: Sequ
 
 def _fids_at(connection: Connection, layer: Layer, band: Band, cells: Sequence[int]) -> list[int]:
     """The features whose bounding box touches some cells: every feature whose home one of them is, and some more."""
-    side = _CELL_UNITS * band.unit_m
+    side = _side(layer, band)
     rows = connection.execute(
         sql.SQL(
             "with boxes as materialized (select st_expand(st_transform(st_makeenvelope(west, south, west + %(side)s, south + %(side)s,"

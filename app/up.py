@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,8 +76,18 @@ async def answer(serving: Serving, ready: Callable[[], None]) -> None:
         telling.cancel()
 
 
+def _end_in_order() -> None:
+    """Let SIGTERM unwind this process: uvicorn raises the signal again after it has stopped, and the default would skip what is left to do."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Answer over what is loaded already; nothing is loaded, no sensor is simulated."""
+    _end_in_order()
     registry = compose.registry()
     listener = free_socket(settings.server.host, settings.server.port)
     opened = compose.open_database(settings, registry)
@@ -90,6 +101,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.Opened, Registry], None]) -> None:
     """Private database, migrations, load, broker, consumer, simulator, service: all in one, until told to end."""
+    _end_in_order()
     place = Place(settings.data.state)
     place.hold()
     listener = free_socket(settings.server.host, settings.server.port)

@@ -126,26 +126,20 @@ def _outputs(settings: Settings, opened: Opened, registry: Registry, bars: Bars)
 
 def fetch_sources(settings: Settings, console: Console, only: tuple[str, ...]) -> None:
     """`twin fetch`: bring what has a public address into data/raw, and say what came."""
-    from layers.fetch import Item, fetch
+    from layers.fetch import declared, fetch
 
-    registry = compose.registry()
-    declared: list[Source | RasterSource] = [*registry.sources, *registry.rasters]
-    open_ones = {one.address: one for one in declared if one.address is not None}
-    wanted = [one for one in open_ones.values() if not only or one.name in only]
-    unknown = set(only) - {one.name for one in open_ones.values()}
+    items = declared(compose.registry().sectors)
+    unknown = set(only) - {item.name for item in items}
     if unknown:
         raise BadInput(
-            f"no source with an address is named {min(unknown)}",
-            remedy=f"choose from {', '.join(sorted(one.name for one in open_ones.values())) or 'none'}",
+            f"no source with an address is named {min(unknown)!r}",
+            remedy=f"choose from {', '.join(item.name for item in items) or 'none'}",
         )
-    items = [
-        Item(name=one.name, address=str(one.address), path=one.path, sha256=one.sha256, licence=one.licence)
-        for one in wanted
-    ]
+    wanted = [item for item in items if not only or item.name in only]
     with _bars(console, shown=True) as bars:
-        got = fetch(items, settings.data.raw, progress=bars.fetching)
+        got = fetch(wanted, settings.data.raw, progress=bars.fetching)
     for one in got:
-        console.print(f"{one.path}  {one.sha256[:12]}", markup=False)
+        console.print(f"{one.path}  {one.size:,} bytes  sha256 {one.sha256[:12]}", markup=False)
 
 
 class Bars:
@@ -167,7 +161,8 @@ class Bars:
         task = progress.add_task(text, total=None)
 
         def told(done: int, total: int | None) -> None:
-            progress.update(task, completed=done, total=total)
+            if task in progress.task_ids:  # what is made beside the loading may tell of itself when its bar has gone
+                progress.update(task, completed=done, total=total)
 
         return told
 

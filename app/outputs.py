@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -24,11 +26,12 @@ from twin.settings import Settings
 
 Output = Literal["tiles", "scene"]
 BUILDINGS = "infrastructure.buildings"
+WORKERS = 2
 MOST_MENDED = 500
 """Beyond so many changes a whole making is quicker than mending each place."""
 _LOCK = "select pg_try_advisory_xact_lock(hashtext('twin.outputs'))"
 _WAITING = (
-    "select l.name, l.generation, m.change_id, coalesce((select max(c.id) from twin.change c where c.layer = l.name and c.scenario is null and c.output is null), 0)"
+    "select l.name, l.generation, m.change_id, coalesce((select max(c.id) from twin.change c where c.layer = l.name and c.scenario is null and c.output is null), 0), l.count"
     " from twin.layer l left join companion.made m on m.layer = l.name and m.output = %s where m.generation is distinct from l.generation"
 )
 _PLACES = "select count, west, south, east, north from twin.change where layer = %s and scenario is null and output is null and id > %s and id <= %s limit %s"
@@ -63,6 +66,8 @@ class _Work:
     since: int | None
     """The last change that the output knows of; None where it was never made."""
     until: int
+    size: int
+    """Features of the layer."""
 
 
 def scene_grid(settings: Settings) -> Grid:
@@ -75,25 +80,37 @@ def make(
 ) -> list[Made]:
     """Bring every output up to its layer, each in a transaction of its own, and tell open maps.
 
-    A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. Returns at once, with nothing, where
+    Two layers are at work at once, the largest first. A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. Returns at once, with nothing, where
     another process is at it.
     """
-    done: list[Made] = []
-    with _alone(database, actor) as ours:
-        for work in _waiting(database, registry, actor) if ours else ():
+    telling = threading.Lock()
+
+    def one(work: _Work) -> Made:
+        with telling:
             told(work.output, work.layer.name)
-            started = time.monotonic()
-            with database.session(actor, pool="owner", unit=Unit(f"make.{work.output}", work.layer.name)) as session:
-                session.execute("set local synchronous_commit = off")
-                places = _places(session, work)
-                session.count = _mend(session, work, places, settings) if places else _make(session, work, settings)
-                session.detail = {"mended": places is not None}
-                session.execute(_MADE, (work.output, work.layer.name, work.generation, work.until))
-                session.execute("notify twin_change")
-            done.append(
-                Made(work.output, work.layer.name, session.count, places is not None, time.monotonic() - started)
-            )
-    return done
+        return _done(database, settings, actor, work)
+
+    with _alone(database, actor) as ours:
+        waiting = _waiting(database, registry, actor) if ours else []
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="outputs") as workers:
+            futures = [workers.submit(one, work) for work in waiting]
+            try:
+                return [future.result() for future in futures]
+            finally:
+                workers.shutdown(cancel_futures=True)
+
+
+def _done(database: Database, settings: Settings, actor: Actor, work: _Work) -> Made:
+    """One output brought up to its layer, in one transaction."""
+    started = time.monotonic()
+    with database.session(actor, pool="owner", unit=Unit(f"make.{work.output}", work.layer.name)) as session:
+        session.execute("set local synchronous_commit = off")
+        places = _places(session, work)
+        session.count = _mend(session, work, places, settings) if places else _make(session, work, settings)
+        session.detail = {"mended": places is not None}
+        session.execute(_MADE, (work.output, work.layer.name, work.generation, work.until))
+        session.execute("notify twin_change")
+    return Made(work.output, work.layer.name, session.count, places is not None, time.monotonic() - started)
 
 
 @contextmanager
@@ -108,11 +125,13 @@ def _waiting(database: Database, registry: Registry, actor: Actor) -> list[_Work
     outputs: tuple[Output, ...] = ("tiles", "scene")
     with database.session(actor, pool="owner") as session:
         for output in outputs:
-            for name, generation, since, until in session.execute(_WAITING, (output,)).fetchall():
+            for name, generation, since, until, size in session.execute(_WAITING, (output,)).fetchall():
                 layer = registry.layers.get(name)
                 if layer is not None and not layer.is_raster and (output == "tiles" or name == BUILDINGS):
-                    found.append(_Work(output, layer, generation, since, until))
-    return sorted(found, key=lambda work: (work.layer.name, work.output))
+                    found.append(_Work(output, layer, generation, since, until, size))
+    return sorted(
+        found, key=lambda work: (-work.size * (2 if work.layer.coverage else 1), work.layer.name, work.output)
+    )
 
 
 def _places(session: Session, work: _Work) -> list[tuple[int, BBox]] | None:

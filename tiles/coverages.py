@@ -21,7 +21,7 @@ from tiles.bands import Band, stored
 from twin.crs import Geometries
 
 Connection = psycopg.Connection[Any]
-_TOLERANCE_UNITS = 4
+_TOLERANCE_UNITS = 8
 
 
 def build(connection: Connection, layer: Layer, tables: Mapping[Band, sql.Identifier]) -> None:
@@ -65,7 +65,7 @@ def refresh(
 
 
 def simplified(shapes: Geometries, band: Band) -> Geometries:
-    """A coverage (n,) in EPSG:3857, simplified to half a CSS pixel at the band's highest zoom."""
+    """A coverage (n,) in EPSG:3857, simplified to a CSS pixel at the band's highest zoom."""
     if not len(shapes):
         return shapes
     coarse: Geometries = shapely.coverage_simplify(shapes, _TOLERANCE_UNITS * band.unit_m)

@@ -150,6 +150,8 @@ class Reading:
     path: Path
     scope: str = "kigali"
     seed: int = 2022
+    spool: Path | None = None
+    """A folder that lives as long as this load, for what one reader leaves for another; None where nobody comes after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,10 @@ class Source:
     read: Callable[[Reading], Iterator[gpd.GeoDataFrame]] | None = None
     inputs: tuple[str, ...] = ()
     """Further files (globs) that `read` opens; they count for the hash."""
+    inside: str | None = None
+    """The name of a layer whose polygons bound the country, such as `land.provinces`: features that touch none of them
+    are quarantined. It is loaded first; while it is empty nothing is checked.
+    """
     classification: Classification | None = None
     address: str | None = None
     sha256: str | None = None

@@ -9,18 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-import geopandas as gpd
 import psycopg
 from psycopg import sql
 
 from layers.ingest.files import changed_at, fingerprint
 from layers.ingest.outcome import Outcome
-from layers.ingest.readers import Spools, open_source
+from layers.ingest.readers import Opened, Spools, open_source
 from layers.ingest.rows import Conform, Conformed, SeenIds
 from layers.ingest.staging import Staging
 from layers.spec import Layer, Progress, Reading, Source
@@ -32,6 +31,8 @@ from twin.errors import Conflict, NotPermitted, SourceError
 from twin.grid import BBox
 
 _MOST_REASONS = 3
+_MANY_ROWS = 10_000
+"""From how many rows on an empty layer's spatial index is made after them."""
 
 
 class Counts(TypedDict):
@@ -48,7 +49,6 @@ class Counts(TypedDict):
 class _Tally:
     read: int = 0
     repaired: int = 0
-    staged: int = 0
 
 
 def load(
@@ -72,6 +72,32 @@ def load(
     Raises SourceError with the remedy for a file that cannot be loaded, Conflict where another process loads this source,
     NotPermitted without the right to operate or to read what the source holds, Unavailable where the database is away or full.
     """
+    begun = begin(
+        db, layer, source, path, actor=actor, region=region, crs=crs, inputs=inputs, reading=reading, spools=spools,
+        progress=progress, again=again,
+    )  # fmt: skip
+    return begun if isinstance(begun, Outcome) else begun.finish()
+
+
+def begin(
+    db: Database,
+    layer: Layer,
+    source: Source,
+    path: Path,
+    *,
+    actor: Actor,
+    region: BBox,
+    crs: str | None = None,
+    inputs: tuple[Path, ...] = (),
+    reading: Reading | None = None,
+    spools: Spools | None = None,
+    progress: Progress | None = None,
+    again: bool = False,
+) -> Staged | Outcome:
+    """The first half of `load`: everything read, checked and staged; or the outcome, where the file has not changed.
+
+    What is staged must be finished or closed. `refresh.py` reads the next file while the one before is being finished.
+    """
     started = time.monotonic()
     classification = source.classification or layer.classification
     _allow(actor, source, classification)
@@ -81,22 +107,46 @@ def load(
     last = _last(staging)
     if last == sha256 and not again:
         return Outcome(
-            source.name, layer.name, str(path), "unchanged", seconds=time.monotonic() - started, remark="the same file"
-        )
-    with nullcontext(spools) if spools is not None else Spools() as kept, staging.alone() as holder:
+            source.name, layer.name, str(path), "unchanged",
+            seconds=time.monotonic() - started, remark="the same file",
+        )  # fmt: skip
+    with ExitStack() as held:
+        kept = spools if spools is not None else held.enter_context(Spools())
+        holder = held.enter_context(staging.alone())
         opened = open_source(source, path, spools=kept, reading=reading, crs=crs)
         conform = Conform(layer, source, path, region, opened.crs, SeenIds())
         tally = _Tally()
-        _stage(staging, conform, opened.batches, tally, progress, opened.total)
-        _refuse_nothing_left(staging, path, tally)
-        staging.order()
-        holder.execute("select 1")
+        _stage(staging, conform, opened, tally, progress)
         swap = _Swap(staging, path, sha256, last, classification, tally)
-        counts = swap.run()
-    return Outcome(
-        source.name, layer.name, str(path), "loaded", read=tally.read, repaired=tally.repaired,
-        seconds=time.monotonic() - started, **counts,
-    )  # fmt: skip
+        return Staged(swap, holder, started, held.pop_all())
+
+
+@dataclass(slots=True)
+class Staged:
+    """A source whose rows wait in `staging`, locked against other loads of it until it is finished or closed."""
+
+    swap: _Swap
+    holder: Session
+    started: float
+    held: ExitStack
+
+    def finish(self) -> Outcome:
+        """The second half of `load`. May run in another thread than the first; raises what `load` raises."""
+        swap = self.swap
+        staging, tally = swap.staging, swap.tally
+        with self.held:
+            remark = staging.order()
+            _refuse_nothing_left(staging, swap.path)
+            self.holder.execute("select 1")
+            counts = swap.run()
+        return Outcome(
+            staging.source.name, staging.layer.name, str(swap.path), "loaded", read=tally.read, repaired=tally.repaired,
+            seconds=time.monotonic() - self.started, remark=remark, **counts,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Drop what is staged and let go of the source."""
+        self.held.close()
 
 
 def _allow(actor: Actor, source: Source, classification: str) -> None:
@@ -123,36 +173,28 @@ def _loads(session: Session, staging: Staging) -> tuple[list[int], str | None]:
     return [int(row[0]) for row in rows], (str(rows[-1][1]) if rows else None)
 
 
-def _stage(
-    staging: Staging,
-    conform: Conform,
-    batches: Iterator[gpd.GeoDataFrame],
-    tally: _Tally,
-    progress: Progress | None,
-    total: int | None,
-) -> None:
+def _stage(staging: Staging, conform: Conform, opened: Opened, tally: _Tally, progress: Progress | None) -> None:
     """Conform each batch while the one before it is copied."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as pool:
         waiting: Future[None] | None = None
-        for batch in batches:
+        for batch in opened.batches:
             rows: Conformed = conform(batch)
             tally.read += rows.read
             tally.repaired += rows.repaired
-            tally.staged += rows.staged.num_rows
             if waiting is not None:
                 waiting.result()
             waiting = pool.submit(staging.copy, rows.staged, rows.refused)
             if progress is not None:
-                progress(conform.rows_read, total)
+                progress(conform.rows_read, opened.total)
         if waiting is not None:
             waiting.result()
 
 
-def _refuse_nothing_left(staging: Staging, path: Path, tally: _Tally) -> None:
+def _refuse_nothing_left(staging: Staging, path: Path) -> None:
     """SourceError where rows were read and not one of them may enter: the layer keeps what it has."""
-    if tally.staged:
-        return
     with staging.db.session(staging.actor, pool="owner") as session:
+        if session.execute(sql.SQL("select from {} limit 1").format(staging.ready)).fetchone() is not None:
+            return
         reasons = session.execute(
             sql.SQL("select reason, count(*) from {} group by reason order by 2 desc, 1 limit %s").format(
                 staging.refused
@@ -206,7 +248,8 @@ class _Swap:
         deleted = session.execute(staging.statement("delete"), bound).rowcount
         updated = session.execute(staging.statement("update"), bound).rowcount
         # Conflicts are gone from `ready`: where the source has never been loaded, every row of it is new.
-        inserted = session.execute(staging.statement("insert"), {**bound, "first": not mine}).rowcount
+        with _index_apart(session, layer, rows=standing):
+            inserted = session.execute(staging.statement("insert"), {**bound, "first": not mine}).rowcount
         self._quarantine(session)
         changed = inserted + updated + deleted
         session.execute(staging.statement("layer"), {**bound, "changed": int(changed > 0)})
@@ -250,6 +293,22 @@ class _Swap:
             ).format(staging.refused),
             (*named, self.sha256),
         )
+
+
+@contextmanager
+def _index_apart(session: Session, layer: Layer, *, rows: int) -> Iterator[None]:
+    """Where a layer is empty and much comes: its spatial index is made after the rows, three times faster than with them.
+
+    Who reads the empty layer meanwhile waits until it is full.
+    """
+    filled = session.execute(sql.SQL("select from {} limit 1").format(identifier(layer))).fetchone() is not None
+    if filled or rows < _MANY_ROWS:
+        yield
+        return
+    name = f"{layer.table}_geom"
+    session.execute(sql.SQL("drop index if exists {}").format(sql.Identifier(layer.sector, name)))
+    yield
+    session.execute(sql.SQL("create index {} on {} using gist (geom)").format(sql.Identifier(name), identifier(layer)))
 
 
 def _count(session: Session, table: sql.Identifier) -> int:

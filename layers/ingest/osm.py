@@ -197,9 +197,8 @@ class _Extraction:
             self.assembled.add(osm_id)
 
     def way(self, one: Any) -> None:
-        linear = "highway" in one.tags or "waterway" in one.tags or "power" in one.tags
-        closed = one.is_closed()
-        if closed and not linear:
+        closed, marks = one.is_closed(), one.tags
+        if closed and "highway" not in marks and "waterway" not in marks and "power" not in marks:
             return  # it comes as an area
         tags = tags_of(one)
         if not closed and _is_building(tags) and "buildings" in self.add_area:

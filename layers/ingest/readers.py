@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +32,7 @@ from twin.crs import WGS84
 from twin.errors import SourceError
 
 BATCH_ROWS = 20_000
+_LEFT = "twin-load-"
 _OGR_SUFFIXES = {
     ".gpkg": "GPKG",
     ".geojson": "GeoJSON",
@@ -61,6 +65,17 @@ class Spools:
     def __init__(self) -> None:
         self._held = ExitStack()
         self._extractions: dict[Path, Extraction] = {}
+        self._folder: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """What one sector's reader leaves for another's lies here until these are closed. What a killed process left goes first."""
+        if self._folder is None:
+            for old in Path(tempfile.gettempdir()).glob(f"{_LEFT}*-*"):
+                if not Path("/proc", old.name.split("-")[2]).exists():
+                    shutil.rmtree(old, ignore_errors=True)
+            self._folder = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix=f"{_LEFT}{os.getpid()}-")))
+        return self._folder
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +85,7 @@ class Spools:
     ) -> None:
         self._held.close()
         self._extractions.clear()
+        self._folder = None
 
     def extraction(self, path: Path) -> Extraction:
         """The reading of a PBF, begun at the first asking."""

@@ -18,6 +18,7 @@ from layers.tables import identifier
 from twin.access import Actor
 from twin.db import Database, Session
 from twin.errors import Conflict, TwinError
+from twin.scenarios import overlay
 
 _SQL = Path(__file__).parent / "sql"
 _LOCK = 0x7477696E
@@ -37,20 +38,22 @@ def columns(names: Sequence[str], prefix: str = "") -> sql.Composable:
 
 
 class Staging:
-    """The staging tables of one source: `stage` as read, `ready` with digests in Hilbert order, `refused` for quarantine."""
+    """The staging tables of one source: `stage` as read, `ready` with digests in Hilbert order,
+    `refused` for quarantine, `border` for the pieces of the polygons that bound the country.
+    """
 
     def __init__(self, db: Database, layer: Layer, source: Source, actor: Actor) -> None:
         self.db, self.layer, self.source, self.actor = db, layer, source, actor
         self.key = _key(layer, source)
         self.fields = tuple(field.name for field in layer.fields)
-        self.stage, self.ready, self.refused = (
-            sql.Identifier("staging", f"load_{self.key:08x}_{part}") for part in ("stage", "ready", "refused")
+        self.stage, self.ready, self.refused, self.border = (
+            sql.Identifier("staging", f"load_{self.key:08x}_{part}") for part in ("stage", "ready", "refused", "border")
         )
 
     def statement(self, name: str, *, prefix: str = "r") -> sql.Composed:
         """One of the statements under `sql/`, with this source's tables and the layer's fields put in."""
         return sql.SQL((_SQL / f"{name}.sql").read_text()).format(
-            stage=self.stage, ready=self.ready, refused=self.refused, layer=identifier(self.layer),
+            stage=self.stage, ready=self.ready, refused=self.refused, border=self.border, layer=identifier(self.layer),
             fields=columns(self.fields), values=columns(self.fields, prefix),
         )  # fmt: skip
 
@@ -95,13 +98,33 @@ class Staging:
                 if table.num_rows:
                     _copy(session, table, target)
 
-    def order(self) -> None:
-        """Fill `ready` from `stage`, outside the swap."""
+    def order(self) -> str:
+        """Fill `ready` from `stage`, outside the swap, less what lies outside the border; what there is to say of that."""
         with self.db.session(self.actor, pool="owner") as session:
             session.execute("select set_config('work_mem', '256MB', true)")
             session.execute(self.statement("ready"))
-            session.execute(sql.SQL("create unique index on {} (id)").format(self.ready))
-            session.execute(sql.SQL("analyze {}").format(self.ready))
+            remark = self._outside(session)
+            if session.execute(sql.SQL("select from {} limit 1").format(identifier(self.layer))).fetchone() is not None:
+                # Only rows that stand already are looked for by their id.
+                session.execute(sql.SQL("create unique index on {} (id)").format(self.ready))
+                session.execute(sql.SQL("analyze {}").format(self.ready))
+        return remark
+
+    def _outside(self, session: Session) -> str:
+        """Set aside what touches no polygon of the layer that the source names as its bounds."""
+        bounds = self.source.inside
+        if bounds is None:
+            return ""
+        table = overlay.table(bounds)
+        known = session.execute("select to_regclass(%s)", (table.as_string(session.connection),)).fetchone()
+        empty = known is None or known[0] is None
+        if empty or session.execute(sql.SQL("select from {} limit 1").format(table)).fetchone() is None:
+            return f"{bounds} is empty: nothing was checked against the border"
+        session.execute(sql.SQL((_SQL / "border.sql").read_text()).format(border=self.border, bounds=table))
+        session.execute(sql.SQL("create index on {} using gist (geom)").format(self.border))
+        session.execute(sql.SQL("analyze {}").format(self.border))
+        session.execute(self.statement("outside"), {"reason": f"outside the border ({bounds})"})
+        return ""
 
 
 def _copy(session: Session, table: pa.Table, target: sql.Identifier) -> None:

@@ -15,6 +15,8 @@ _SCHEMATIC: Provenance = {
     "attribution": "schematic country, made from the facts in data/seed",
 }
 
+BORDER = "land.provinces"
+"""What bounds the country: extracts of OpenStreetMap reach beyond it."""
 PBF = "osm/rwanda-latest.osm.pbf"
 PBF_ADDRESS = "https://download.geofabrik.de/africa/rwanda-latest.osm.pbf"
 
@@ -90,7 +92,7 @@ SOURCES = (
     Source(
         name="osm power 2019", layer="infrastructure.power", path="transport/osm_nodes_2019.geojson", origin="open-data",
         id=key("osm:n", "ID"), fields={"name": text("NAME"), "kind": text("VALUE")},
-        keep=lambda batch: batch["TAG"] == "power", **_OSM,
+        keep=lambda batch: batch["TAG"] == "power", inside=BORDER, **_OSM,
     ),
     Source(
         name="osm pbf power", layer="infrastructure.power", path=PBF, part="power", origin="open-data",

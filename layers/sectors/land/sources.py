@@ -141,6 +141,7 @@ SOURCES = (
         keep=lambda batch: (
             (batch["TAG"] == "place") & ~batch["VALUE"].isin(["country", "state", "county"]) & batch["NAME"].notna()
         ),
+        inside="land.provinces",
         remarks="nodes tagged place that have a name; country, state and county are the boundaries",
         **_OSM,
     ),

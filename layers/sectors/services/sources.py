@@ -178,7 +178,7 @@ SOURCES = (
     Source(
         name="osm nodes 2019", layer="services.places", path="transport/osm_nodes_2019.geojson", origin="open-data",
         id=key("osm:n", "ID"), fields={"name": text("NAME"), "kind": text("TAG"), "value": _tag_value("VALUE")},
-        keep=lambda batch: ~batch["TAG"].isin(["power", "place"]),
+        keep=lambda batch: ~batch["TAG"].isin(["power", "place"]), inside="land.provinces",
         remarks="nodes but power and place, which are layers of their own", **_OSM,
     ),
     Source(

@@ -66,9 +66,9 @@ class Rules:
     """The shortest side of a building's footprint, unless the village has no room for one."""
     mean_household: float = 4.0
     """Persons per dwelling in the whole region (Rwanda's census of 2022: 4.0); sectors vary about it as they did before."""
-    dwellings_per_ha: float = 33.0
-    """Net density at which dwellings begin to share a building: 300 m2 of plot for each."""
-    plot_min_m2: float = 280.0
+    dwellings_per_ha: float = 48.0
+    """Net density at which dwellings begin to share a building: about 210 m2 of plot for each, as in Kigali's dense quarters."""
+    plot_min_m2: float = 190.0
     plot_max_m2: float = 2400.0
     settled_share: float = 0.66
     """The share of a village's legal ground that house plots may take; lanes, fields and odd corners have the rest."""

@@ -82,6 +82,16 @@ class Raster:
         inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
         return np.clip(y, 0, rows - 1).astype(np.intp), np.clip(x, 0, columns - 1).astype(np.intp), inside
 
+    def reaches(self, points: Floats) -> bool:
+        """Whether the box about lon, lat (n, 2) may meet the raster; never false where it does."""
+        if not len(points):
+            return False
+        (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+        pixel = self.lattice.pixels(np.array([(west, south), (west, north), (east, south), (east, north)]))
+        margin = 8 + 0.05 * (pixel.max(axis=0) - pixel.min(axis=0))  # the box is a little askew in the raster's CRS
+        size = np.array(self.values.shape[::-1])
+        return bool(((pixel.max(axis=0) + margin >= 0) & (pixel.min(axis=0) - margin <= size)).all())
+
 
 def read_raster(path: Path, *, bounds: Bounds | None = None, floor: float | None = None) -> Raster | None:
     """Read one band, as int16, inside `bounds` and a margin of 3 km; None where they do not meet.
@@ -188,6 +198,8 @@ class Terrain:
         rest = np.arange(len(points))
         for model in self.models:
             last = model is self.models[-1]
+            if not last and not model.raster.reaches(points):
+                continue
             mine = rest if last else rest[model.known(points[rest])]
             height[mine] = model.heights(points[mine])
             error[mine] = model.errors(points[mine])
@@ -198,8 +210,17 @@ class Terrain:
         """Slope in percent (n,): the greatest of what the models say; 0 where none knows."""
         worst = np.zeros(len(points))
         for model in self.models:
-            worst = np.maximum(worst, model.slopes(points))
+            if model.raster.reaches(points):
+                worst = np.maximum(worst, model.slopes(points))
         return worst
+
+    def known(self, points: Floats) -> NDArray[np.bool_]:
+        """Whether some model holds a measured value at lon, lat (n, 2): (n,)."""
+        found = np.zeros(len(points), dtype=bool)
+        for model in self.models:
+            if model.raster.reaches(points):
+                found |= model.known(points)
+        return found
 
 
 @dataclass(frozen=True)

@@ -89,16 +89,32 @@ class Pieces:
 
 def ring_polygons(ring: Floats, corners: Ints) -> Shapes:
     """Polygons (n,) from rows of corners (n, k, 2), of which the first `corners` (n,) count."""
-    used = np.arange(ring.shape[1]) < corners[:, None]
-    index = np.repeat(np.arange(len(ring)), corners)
-    return rings_to_polygons(ring[used], index)
+    if not len(ring):
+        return np.empty(0, dtype=object)
+    closed = np.concatenate([ring, ring[:, :1]], axis=1)
+    row = np.arange(len(ring))
+    closed[row, corners] = ring[:, 0]
+    used = np.arange(closed.shape[1]) <= corners[:, None]
+    return _polygons(closed[used], np.concatenate([[0], np.cumsum(corners + 1)]))
 
 
 def rings_to_polygons(corners: Floats, index: Ints) -> Shapes:
     """Polygons from corners (m, 2) one ring after the other; `index` (m,) counts the rings from 0 without a gap."""
     if not len(corners):
         return np.empty(0, dtype=object)
-    return np.asarray(shapely.polygons(shapely.linearrings(corners, indices=index)), dtype=object)
+    count = np.bincount(index)
+    ends = np.cumsum(count)
+    closed = np.empty((len(corners) + len(count), 2))
+    closed[np.arange(len(corners)) + index] = corners
+    closed[ends + np.arange(len(count))] = corners[ends - count]
+    return _polygons(closed, np.concatenate([[0], ends + np.arange(1, len(count) + 1)]))
+
+
+def _polygons(points: Floats, starts: Ints) -> Shapes:
+    """Polygons from closed rings laid one after the other: points (m, 2), `starts` (n + 1,) of each ring and the end."""
+    rings = np.arange(len(starts))
+    made: Shapes = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (starts, rings))
+    return made
 
 
 def join(parts: list[Pieces]) -> Pieces:

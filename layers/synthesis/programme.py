@@ -21,7 +21,7 @@ _FAR = 4.0
 @dataclass(frozen=True)
 class Programme:
     """By village (n,): dwellings; dwellings in a usual building; homes and other buildings wanted; plot and group sizes
-    in square metres; the width of lanes in metres; storeys of the tallest building there.
+    in square metres; the width of lanes in metres; how much of a town it is, 0 in the country to 1 in dense quarters.
     """
 
     dwellings: Ints
@@ -31,6 +31,7 @@ class Programme:
     plot_m2: Floats
     group_m2: Floats
     lane_m: Floats
+    town: Floats
 
 
 def programme(
@@ -45,12 +46,12 @@ def programme(
     usual = np.maximum(1.0, per_ha / rules.dwellings_per_ha) * (1.0 + 2.0 * pull)
     homes = np.where(dwellings > 0, np.maximum(1, np.rint(dwellings / usual)), 0).astype(np.int64)
     town = np.clip((per_ha - 4.0) / 30.0, 0.0, 1.0)
-    wish = homes * (0.035 + 0.06 * town) + pull * np.minimum(ground_m2 / 1100.0, 900.0)
+    wish = homes * (0.035 + 0.06 * town) + pull * np.minimum(ground_m2 / 1400.0, 900.0)
     others = np.where(homes > 0, np.floor(wish + uniform(keys, 41)), 0).astype(np.int64)
     plot_m2 = np.clip(ground_m2 / np.maximum(homes + others, 1), rules.plot_min_m2, rules.plot_max_m2)
     group_m2 = np.maximum(np.where(plot_m2 < rules.urban_plot_m2, 8, 11) * plot_m2, area / 1500.0)
     lane_m = np.where(plot_m2 < rules.urban_plot_m2, rules.lane_m, 0.0)
-    return Programme(dwellings, usual, homes, others, plot_m2, group_m2, lane_m)
+    return Programme(dwellings, usual, homes, others, plot_m2, group_m2, lane_m, town)
 
 
 def legal_share(country: Country, rules: Rules, shapes: Shapes) -> Floats:

@@ -24,7 +24,10 @@ REASONS = ("regular", "crowded", "steep", "wetland", "water")
 CROWDED = 1
 NO_ROOM = 9
 _ORIENT_PERCENT = 4.0
-_USUAL_HOME_M2 = 72.0
+_VILLAGE_HOME_M2, _TOWN_HOME_M2 = 62.0, 145.0
+"""The footprint of a usual house in the country and in dense quarters of a town."""
+_MAX_COVER, _CENTRE_COVER = 0.5, 0.6
+"""The greatest share of its plot that a building covers, in general and in a business centre."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class Seats:
 
 
 def seats(
-    country: Country, rules: Rules, frames: Frames, plots: Pieces, usual: Floats, drowned: NDArray[np.bool_]
+    country: Country, rules: Rules, frames: Frames, plots: Pieces, need: Programme, drowned: NDArray[np.bool_]
 ) -> Seats:
-    """A seat on every plot. `usual` (villages,): dwellings of a usual building; `drowned` (villages,): no ground but water."""
+    """A seat on every plot. `drowned` (villages,): no ground but water."""
     middle = plots.middles()
     ragged = np.flatnonzero(plots.corners == 0)
     middle[ragged], radius = _inner_points(plots.take(ragged), middle[ragged])
@@ -64,7 +67,7 @@ def seats(
     flat = plots.angle + np.where(extent[:, 0] >= extent[:, 1], 0.0, np.pi / 2)
     angle = np.where(slope > _ORIENT_PERCENT, contour, flat)
     pull, _ = centre_pull(country.centres, frames.lonlat(middle, plots.owner))
-    half = _wish(plots, usual[plots.owner], pull)
+    half = _wish(plots, need.usual[plots.owner], need.town[plots.owner], pull)
     room, middle = _room(plots, middle, half, angle, rules.setback_m)
     reach = np.hypot(half[ragged, 0], half[ragged, 1])
     room[ragged] = (radius - rules.setback_m) / reach
@@ -94,11 +97,11 @@ def _inner_points(plots: Pieces, middle: Floats) -> tuple[Floats, Floats]:
     return np.where(better[:, None], middle, other), np.maximum(own, deep)
 
 
-def _wish(plots: Pieces, usual: Floats, pull: Floats) -> Floats:
+def _wish(plots: Pieces, usual: Floats, town: Floats, pull: Floats) -> Floats:
     """Half the sides of the building that the plot's owner would like: (n, 2), long first."""
-    area = plots.areas()
-    wish = _USUAL_HOME_M2 * usual**0.75 * (1 + 6 * pull) * np.exp(0.28 * normal(plots.key, 51))
-    footprint = np.minimum(np.maximum(wish, 0.0), 0.45 * area)
+    home = _VILLAGE_HOME_M2 + (_TOWN_HOME_M2 - _VILLAGE_HOME_M2) * town
+    wish = home * usual**0.75 * (1 + 6 * pull) * np.exp(0.3 * normal(plots.key, 51))
+    footprint = np.minimum(wish, (_MAX_COVER + (_CENTRE_COVER - _MAX_COVER) * pull) * plots.areas())
     aspect = 1.1 + 0.8 * uniform(plots.key, 52)
     return 0.5 * np.column_stack([np.sqrt(footprint * aspect), np.sqrt(footprint / aspect)])
 

@@ -26,6 +26,8 @@ from layers.synthesis.village import Chunk, build
 from twin.errors import BadInput
 
 DEFAULT_SEED = 2022
+CHUNK = 90
+"""Villages at a time: about 20,000 buildings, few enough for a core's cache, many enough to spare Python."""
 
 
 class Pair(NamedTuple):
@@ -58,7 +60,7 @@ def stock(
     scope: Collection[str] | None = None,
     rules: Rules | None = None,
     parcels: bool = True,
-    chunk: int = 60,
+    chunk: int = CHUNK,
     processes: int = 1,
 ) -> Iterator[Pair]:
     """Buildings and parcels of a country, in EPSG:4326, a chunk of villages at a time, in the order of village ids.
@@ -68,13 +70,12 @@ def stock(
     from a process without threads of its own. Raises BadInput for a scope that names no village.
     """
     work = plan(country, seed=seed, scope=scope, rules=rules, parcels=parcels)
-    count = len(work.villages)
-    spans = [(start, min(start + chunk, count)) for start in range(0, count, chunk)]
-    if processes <= 1 or len(spans) < 2:
-        for start, stop in spans:
-            yield _span(work, start, stop)
+    chunks = spans(work, chunk=chunk)
+    if processes <= 1 or len(chunks) < 2:
+        for start, stop in chunks:
+            yield villages(work, start, stop)
         return
-    yield from _in_processes(work, spans, processes)
+    yield from _in_processes(work, chunks, processes)
 
 
 def buildings(
@@ -83,7 +84,7 @@ def buildings(
     seed: int = DEFAULT_SEED,
     scope: Collection[str] | None = None,
     rules: Rules | None = None,
-    chunk: int = 60,
+    chunk: int = CHUNK,
     processes: int = 1,
 ) -> Iterator[gpd.GeoDataFrame]:
     """The buildings alone, the very same that `stock` gives; options as there."""
@@ -94,21 +95,28 @@ def buildings(
 def plan(country: Country, *, seed: int, scope: Collection[str] | None, rules: Rules | None, parcels: bool) -> Work:
     """Check the inputs, share out the people, index the obstacles."""
     rules = rules or Rules()
-    villages = check_villages(country.villages, country.census)
-    counts = by_village(villages, country.census, rules)
-    villages = villages[["id", "geometry"]].assign(people=counts["people"], dwellings=counts["dwellings"])
+    every = check_villages(country.villages, country.census)
+    counts = by_village(every, country.census, rules)
+    every = every[["id", "geometry"]].assign(people=counts["people"], dwellings=counts["dwellings"])
     if scope is not None:
-        wanted = villages["id"].str.startswith(tuple(str(s) for s in scope))
-        villages = villages[wanted].reset_index(drop=True)
-        if villages.empty:
+        wanted = every["id"].str.startswith(tuple(str(s) for s in scope))
+        every = every[wanted].reset_index(drop=True)
+        if every.empty:
             raise BadInput(
                 f"no village lies in the scope {', '.join(sorted(map(str, scope)))}",
                 remedy="name provinces, districts, sectors or villages by the beginning of their ids",
             )
-    return Work(country, rules, Obstacles.of(country), villages, seed, parcels)
+    return Work(country, rules, Obstacles.of(country), every, seed, parcels)
 
 
-def _span(work: Work, start: int, stop: int) -> Pair:
+def spans(work: Work, *, chunk: int = CHUNK) -> list[tuple[int, int]]:
+    """The chunks of villages: each its first, and the first that is no more of it."""
+    count = len(work.villages)
+    return [(start, min(start + chunk, count)) for start in range(0, count, chunk)]
+
+
+def villages(work: Work, start: int, stop: int) -> Pair:
+    """Buildings and parcels of the villages from `start` to before `stop`."""
     rows = work.villages.iloc[start:stop]
     ids = rows["id"].to_numpy(dtype=object)
     chunk = Chunk(
@@ -126,14 +134,14 @@ def _start(work: Work) -> None:
 
 
 def _inherited_span(start: int, stop: int) -> Pair:
-    return _span(_inherited[-1], start, stop)
+    return villages(_inherited[-1], start, stop)
 
 
-def _in_processes(work: Work, spans: list[tuple[int, int]], processes: int) -> Iterator[Pair]:
+def _in_processes(work: Work, chunks: list[tuple[int, int]], processes: int) -> Iterator[Pair]:
     """In order, with at most two chunks a process under way, so that a slow reader does not fill the memory."""
     context = multiprocessing.get_context("fork")
     waiting: deque[Future[Pair]] = deque()
-    rest = iter(spans)
+    rest = iter(chunks)
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(work,)) as pool:
         for span in itertools.islice(rest, 2 * processes):
             waiting.append(pool.submit(_inherited_span, *span))

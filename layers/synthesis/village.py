@@ -57,7 +57,7 @@ def build(
     frames, plots = laid.blocks.frames, laid.plots
     places = np.flatnonzero(laid.settled & ~plots.lane)
     candidates = plots.take(places)
-    seated = seats(country, rules, frames, candidates, laid.need.usual, laid.blocks.drowned)
+    seated = seats(country, rules, frames, candidates, laid.need, laid.blocks.drowned)
     lure = _lure(country, obstacles, frames, candidates)
     choice = choose(candidates, seated, laid.need, rules, lure=lure)
     number = _numbers(plots)
@@ -76,9 +76,15 @@ def lay_out(country: Country, rules: Rules, obstacles: Obstacles, chunk: Chunk) 
     turn = contour_turn(country.terrain, blocks.frames)
 
     def lanes(pieces: Pieces) -> Floats:
-        """Lanes lead to houses: none where the middle of the piece is barred."""
-        why = barred(country, rules, blocks.frames.lonlat(pieces.middles(), pieces.owner))
-        return np.where(why == 0, need.lane_m[pieces.owner], 0.0)
+        """Lanes lead to houses: none where building is barred at the middle of the piece or a third of the way to its sides."""
+        low, high = pieces.extents()
+        reach = (np.minimum(high - low, (high - low)[:, ::-1]).min(axis=1) / 3)[:, None]
+        turned = pieces.angle + np.where((high - low)[:, 0] >= (high - low)[:, 1], np.pi / 2, 0.0)
+        along = np.column_stack([np.cos(turned), np.sin(turned)]) * reach
+        middle = pieces.middles()
+        spots = np.concatenate([middle - along, middle, middle + along])
+        why = barred(country, rules, blocks.frames.lonlat(spots, np.tile(pieces.owner, 3))).reshape(3, -1)
+        return np.where((why == 0).all(axis=0), need.lane_m[pieces.owner], 0.0)
 
     groups = split(blocks.pieces, need.group_m2, turn=turn, lanes=lanes)
     settled = _settled(country, rules, obstacles, blocks.frames, groups, need)

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from layers.spec import Reading
-from layers.synthesis.inputs import from_folder
-from layers.synthesis.stock import buildings
+from layers.synthesis.spool import read_side
 
 SCOPES: dict[str, tuple[str, ...] | None] = {"kigali": ("1",), "rwanda": None}
 """What `--scope` names, as beginnings of village ids; anything else is taken for such a beginning itself."""
@@ -46,8 +45,7 @@ def scope_of(scope: str) -> tuple[str, ...] | None:
 
 def read_synthetic(reading: Reading) -> Iterator[gpd.GeoDataFrame]:
     """The synthetic buildings of the scope, lon and lat, with the fields of the contract."""
-    scope = scope_of(reading.scope)
-    yield from buildings(from_folder(reading.folder, scope=scope), seed=reading.seed, scope=scope)
+    yield from read_side(reading, "buildings", scope=scope_of(reading.scope))
 
 
 def use(batch: gpd.GeoDataFrame) -> pd.Series[Any]:

@@ -183,7 +183,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
     api.include_router(live_router)
-    api.include_router(changes_router(parts.feed, parts.registry))
+    api.include_router(changes_router(parts.feed, parts.registry, known=parts.vectors.visible))
 
 
 def _add_operation(api: FastAPI, parts: Parts) -> None:

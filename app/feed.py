@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 
 from layers.registry import Registry
+from layers.spec import Layer
 from tiles.service import visible
 from twin import changes
 from twin.access import Actor
@@ -48,7 +49,8 @@ class Feed:
             self._listeners.discard(queue)
 
 
-def router(feed: Feed, registry: Registry) -> APIRouter:
+def router(feed: Feed, registry: Registry, *, known: Callable[[Layer, Actor], bool]) -> APIRouter:
+    """The route. `known` says whether an actor may know of a layer at all."""
     made = APIRouter(tags=["changes"])
 
     @made.get("/changes", summary="What changed, where, as it happens")
@@ -67,8 +69,8 @@ def router(feed: Feed, registry: Registry) -> APIRouter:
                 if after is not None:
                     for change in await changes.since(database, after):
                         last = change.seq
-                        if _concerns(change, actor, registry):
-                            yield _event(change)
+                        if (event := _told(change, actor, registry, known)) is not None:
+                            yield event
                 yield b": listening\n\n"
                 while True:
                     try:
@@ -78,8 +80,8 @@ def router(feed: Feed, registry: Registry) -> APIRouter:
                         continue
                     if told is None:
                         yield b"event: missed\ndata: {}\n\n"
-                    elif told.seq > last and _concerns(told, actor, registry):
-                        yield _event(told)
+                    elif told.seq > last and (event := _told(told, actor, registry, known)) is not None:
+                        yield event
 
         return StreamingResponse(
             events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -88,21 +90,20 @@ def router(feed: Feed, registry: Registry) -> APIRouter:
     return made
 
 
-def _concerns(change: Change, actor: Actor, registry: Registry) -> bool:
-    """Whether an actor may hear of a change: the layer is theirs to read, the branch their tenant's."""
+def _told(change: Change, actor: Actor, registry: Registry, known: Callable[[Layer, Actor], bool]) -> bytes | None:
+    """The event of a change that an actor may hear of: of a layer theirs to know, of their tenant's branches.
+
+    Of a layer that they may read only in part they hear that it changed, not where nor how much.
+    """
     layer = registry.layers.get(change.layer)
-    if layer is None or not visible(layer, actor):
-        return False
-    return change.scenario is None or change.tenant == actor.tenant
-
-
-def _event(change: Change) -> bytes:
-    extent = list(change.extent) if change.extent is not None else None
+    if layer is None or not known(layer, actor) or (change.scenario is not None and change.tenant != actor.tenant):
+        return None
+    whole = visible(layer, actor)
     body = {
         "seq": change.seq,
         "layer": change.layer,
         "scenario": change.scenario,
-        "count": change.count,
-        "extent": extent,
+        "count": change.count if whole else None,
+        "extent": list(change.extent) if whole and change.extent is not None else None,
     }
     return b"id: %d\ndata: %s\n\n" % (change.seq, msgspec.json.encode(body))

@@ -76,6 +76,7 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
         scenario: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> Response:
         tile = tile_named(z, x, y)
+        await vectors.ready()
         chosen = vectors.layers(layers, actor)
         entry = await vectors.answer(chosen, tile, actor=actor, wish=Wish(filter, filter_lang, datetime, scenario))
         if scenario is None:  # a branch may come to touch a tile that it shares with the base
@@ -84,6 +85,7 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
 
     @made.get("/tiles/{layers}.json", summary="TileJSON 3.0 of one or several layers")
     async def tilejson(request: Request, actor: ActorHere, layers: str) -> Response:
+        await vectors.ready()
         chosen = vectors.layers(layers, actor)
         names = ",".join(layer.name for layer in chosen)
         query = f"?{request.url.query}" if request.url.query else ""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
+from psycopg import sql
 
 from layers.spec import Layer
 from tiles import overlay, vector
-from tiles.bands import band_at, bands, table_name
+from tiles.bands import band_at, bands, companion, table_name
 from tiles.cache import AccessScope, Entry, Key, TileCache, entry
 from tiles.filters import condition
 from tiles.queries import query
@@ -29,7 +30,7 @@ from twin.grid import Tile
 if TYPE_CHECKING:
     from layers.registry import Registry
     from twin.changes import Change
-    from twin.db import Database
+    from twin.db import AsyncSession, Database
 
 log = logging.getLogger("tiles.service")
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
@@ -67,6 +68,8 @@ class VectorTiles:
         self.budget = budget
         self.away = False
         self.generations: dict[str, int] = {}
+        self.shared: frozenset[str] = frozenset()
+        """Layers that are not public of which some features are."""
         self._companions: frozenset[str] | None = None
         self._branches: dict[tuple[int, AccessScope], overlay.Branch] = {}
 
@@ -80,10 +83,19 @@ class VectorTiles:
         found = []
         for name in wanted:
             layer = self.registry.layers.get(name)
-            if layer is None or layer.is_raster or not visible(layer, actor):
+            if layer is None or layer.is_raster or not self.visible(layer, actor):
                 raise NotFound(f"there is no vector layer {name[:100]!r}", remedy="look at /layers for the names")
             found.append(layer)
         return tuple(found)
+
+    def visible(self, layer: Layer, actor: Actor) -> bool:
+        """Whether an actor may know of a layer: its class is open to them, or some of its features are public."""
+        return visible(layer, actor) or layer.name in self.shared
+
+    async def ready(self) -> None:
+        """Learn what stands where nothing is known yet; asked before a layer is looked for by name."""
+        if self._companions is None and not self.away:
+            await self.learn()
 
     async def answer(self, layers: tuple[Layer, ...], tile: Tile, *, actor: Actor, wish: Wish | None = None) -> Entry:
         """The tile, from the cache or made now. Raises BadInput, NotFound, Unavailable."""
@@ -186,8 +198,24 @@ class VectorTiles:
                 )
             ).fetchall()
             generations = await (await session.execute("select name, generation from twin.layer")).fetchall()
+            shared = await self._shared(session, frozenset(str(row[0]) for row in rows))
+        self.shared = shared
         self._companions = frozenset(str(row[0]) for row in rows)
         self.generations = {str(name): int(number) for name, number in generations}
+
+    async def _shared(self, session: AsyncSession, companions: frozenset[str]) -> frozenset[str]:
+        """The layers that are not public of which anonymous reads some feature; row-level security decides."""
+        closed = [layer for layer in self.registry.vector_layers if layer.classification != "public"]
+        tables = {layer.name: bands(layer)[-1] for layer in closed if table_name(layer, bands(layer)[-1]) in companions}
+        if not tables:
+            return frozenset()
+        asked = sql.SQL(" union all ").join(
+            sql.SQL("select {} where exists (select from {})").format(
+                sql.Literal(name), companion(self.registry.layers[name], band)
+            )
+            for name, band in tables.items()
+        )
+        return frozenset(str(row[0]) for row in await (await session.execute(asked)).fetchall())
 
     def apply(self, change: Change) -> int:
         """Give up what a change touches; returns how many tiles. A load needs `learn` after it."""
@@ -211,7 +239,9 @@ class VectorTiles:
         self.cache.clear()
         async for change in changes.follow(self.database, start):
             self.apply(change)
-            if change.scenario is None and change.count > _RELOAD_ROWS:
+            layer = self.registry.layers.get(change.layer)
+            closed = layer is not None and layer.classification != "public"
+            if change.scenario is None and (change.count > _RELOAD_ROWS or closed):
                 self._companions = None
                 with contextlib.suppress(TwinError):
                     await self.learn()
@@ -259,7 +289,7 @@ class VectorTiles:
 
 
 def visible(layer: Layer, actor: Actor) -> bool:
-    """Whether an actor may know of a layer."""
+    """Whether a layer's class is open to an actor."""
     return layer.classification == "public" or (actor.tenant is not None and layer.classification in actor.may_read)
 
 

@@ -1,5 +1,6 @@
 """Restricted features: read by those who may, not there for others, and never answered from another's cache."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 from app import outputs
 from app.api import create_app
 from layers.registry import Registry
+from tests.tiles import mvt
 from twin.access import SYSTEM, issue
 from twin.audit import Unit
 from twin.db import Database
@@ -68,3 +70,25 @@ def test_anonymous_does_not_find_it_in_catalogue_search_or_changes(client: tuple
 def test_its_tile_is_private_to_its_readers(client: tuple[TestClient, dict[str, str]]) -> None:
     service, viewer = client
     assert service.get(TILE, headers=viewer).headers["cache-control"].startswith("private")
+
+
+def test_public_features_of_a_restricted_layer_are_drawn_for_everybody_and_no_other(
+    client: tuple[TestClient, dict[str, str]], fresh_database: Database, registry: Registry, settings: Settings
+) -> None:
+    service, viewer = client
+    assert service.get(TILE).status_code == 404
+    with fresh_database.session(SYSTEM, pool="owner", unit=Unit("test", LAYER)) as session:
+        session.execute(
+            "insert into services.hospitals (id, geom, origin, classification, name)"
+            " values ('two', st_setsrid(st_makepoint(30.061, -1.951), 4326), 'schematic', 'public', 'Open')"
+        )
+        session.execute("update twin.layer set generation = generation + 1, count = 2 where name = %s", (LAYER,))
+    outputs.make(fresh_database, registry, settings, SYSTEM, told=lambda *_: None)
+    deadline = time.monotonic() + 10
+    while service.get(TILE).status_code == 404 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    shown, whole = (mvt.read(service.get(TILE, headers=headers).content)[LAYER].features for headers in ({}, viewer))
+    assert [one.properties["name"] for one in shown] == ["Open"]
+    assert {one.properties["name"] for one in whole} == {"Open", "Hospital"}
+    assert LAYER in service.get("/layers").text
+    assert service.get(TILE).headers["cache-control"].startswith("public")

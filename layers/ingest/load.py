@@ -252,6 +252,7 @@ class _Swap:
             inserted = session.execute(staging.statement("insert"), {**bound, "first": not mine}).rowcount
         self._quarantine(session)
         changed = inserted + updated + deleted
+        settled = layer.settle(session, source) if layer.settle is not None and changed else 0
         session.execute(staging.statement("layer"), {**bound, "changed": int(changed > 0)})
         counts: Counts = {
             "inserted": inserted, "updated": updated, "deleted": deleted,
@@ -263,6 +264,7 @@ class _Swap:
             "file": self.path.name,
             "read": self.tally.read,
             "repaired": self.tally.repaired,
+            **({"settled": settled} if settled else {}),
             **counts,
         }
         return counts

@@ -7,10 +7,10 @@ A finer model lies on a coarser one and fades in over its rim, the coarsest lies
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import rasterio
@@ -213,16 +213,31 @@ class GroundKeeper:
             self._ground = None
 
 
-def registered(database: Database, actor: Actor) -> dict[str, tuple[Path, ...]]:
-    """Raster layers with their files, the lowest first."""
+class Loaded(NamedTuple):
+    """A raster that was loaded: its file, the names of its classes (none where it holds amounts), its least and largest value."""
+
+    path: Path
+    classes: Mapping[str, str]
+    minimum: float
+    maximum: float
+
+
+def loaded(database: Database, actor: Actor) -> dict[str, tuple[Loaded, ...]]:
+    """Raster layers with what was loaded into them, the lowest first."""
     with database.session(actor) as session:
         rows = session.execute(
-            "select layer, path from twin.raster order by layer, (metadata ->> 'order')::int, name"
+            "select layer, path, metadata from twin.raster order by layer, (metadata ->> 'order')::int, name"
         ).fetchall()
-    found: dict[str, tuple[Path, ...]] = {}
-    for layer, path in rows:
-        found[layer] = (*found.get(layer, ()), Path(path))
+    found: dict[str, tuple[Loaded, ...]] = {}
+    for layer, path, told in rows:
+        one = Loaded(Path(path), told.get("classes", {}), float(told.get("minimum", 0)), float(told.get("maximum", 1)))
+        found[layer] = (*found.get(layer, ()), one)
     return found
+
+
+def registered(database: Database, actor: Actor) -> dict[str, tuple[Path, ...]]:
+    """Raster layers with their files, the lowest first."""
+    return {layer: tuple(one.path for one in every) for layer, every in loaded(database, actor).items()}
 
 
 def _whole_cells(pyramid: Pyramid, cell: int) -> NDArray[np.bool_]:

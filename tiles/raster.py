@@ -1,4 +1,4 @@
-"""Raster tiles: terrain as heights in colours, hillshade, land cover. 256 px PNG, drawn from the ground and the loaded rasters.
+"""Raster tiles: terrain as heights in colours, hillshade, classes, amounts. 256 px PNG, drawn from the ground and the loaded rasters.
 
 Terrain (Mapbox encoding): height = -10000 + (red * 65536 + green * 256 + blue) * 0.1 metres, EGM96. A pixel is the height at its
 middle, sampled from one continuous ground, so neighbouring tiles join. Hillshade is a warm shadow with alpha, from four lights.
@@ -6,9 +6,10 @@ middle, sampled from one continuous ground, so neighbouring tiles join. Hillshad
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,10 @@ from twin.grid import EARTH_RADIUS_M, HALF_WORLD_M, Tile
 
 Floats = NDArray[np.float64]
 Heights = NDArray[np.float32]
-Kind = Literal["terrain", "hillshade", "landcover"]
-KINDS: tuple[Kind, ...] = ("terrain", "hillshade", "landcover")
+Colour = tuple[int, int, int]
+Ramp = Sequence[tuple[float, Colour]]
+"""Values, rising, with their red, green and blue."""
 PIXELS = 256
-MAX_ZOOMS: Mapping[Kind, int] = {"terrain": 15, "hillshade": 16, "landcover": 15}
 _MARGIN = 9
 _LIGHTS = ((315.0, 0.45), (45.0, 0.2), (270.0, 0.25), (0.0, 0.1))
 """Azimuths in degrees from the north with their shares, after the multidirectional shading of Mark (USGS OFR 92-422)."""
@@ -35,7 +36,7 @@ _SHADOW_ALPHA = 235
 _LIGHT_ALPHA = 70
 _EXAGGERATION_ZOOM = 12
 """Below this zoom slopes are steepened by a quarter per zoom: a pixel averages away what the eye expects."""
-LANDCOVER_COLOURS: Mapping[int, tuple[int, int, int]] = {
+LANDCOVER_COLOURS: Mapping[int, Colour] = {
     1: (74, 117, 76), 2: (109, 149, 96), 3: (150, 180, 124), 4: (178, 196, 140), 5: (196, 199, 132), 6: (220, 217, 158),
     7: (186, 178, 118), 8: (208, 196, 146), 9: (160, 186, 92), 10: (238, 226, 188), 11: (150, 199, 189), 12: (169, 207, 227),
     13: (205, 178, 170), 14: (222, 216, 208),
@@ -113,18 +114,44 @@ def _tinted(shade: Heights) -> NDArray[np.uint8]:
 
 
 def landcover(covers: Sequence[Pyramid], tile: Tile) -> bytes:
-    """A PNG with alpha of land cover classes, the highest raster on top; each pixel the class at its middle."""
+    """A PNG with alpha of land cover classes."""
+    return classified(covers, tile, LANDCOVER_COLOURS)
+
+
+def classified(covers: Sequence[Pyramid], tile: Tile, colours: Mapping[int, Colour]) -> bytes:
+    """A PNG with alpha of classes 1 to 255, the highest raster on top; each pixel the class at its middle, clear where it has no colour."""
+    classes = np.nan_to_num(_laid(covers, tile, nearest=True)).astype(np.int16)
+    table = np.zeros((256, 4), dtype=np.uint8)
+    for code, colour in colours.items():
+        table[code] = (*colour, 255)
+    pixels = table[np.clip(classes, 0, 255)]
+    return png(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def graded(covers: Sequence[Pyramid], tile: Tile, ramp: Ramp) -> bytes:
+    """A PNG with alpha of amounts in the colours of a ramp; clear where nothing is known and where there is none of it."""
+    values = _laid(covers, tile, nearest=False)
+    stops = np.array([stop for stop, _ in ramp])
+    bands = [np.interp(values, stops, [colour[band] for _, colour in ramp]) for band in range(3)]
+    bands.append(np.where(np.isfinite(values) & (values != 0), 255, 0))
+    return png(np.nan_to_num(np.stack(bands)).astype(np.uint8))
+
+
+def _laid(covers: Sequence[Pyramid], tile: Tile, *, nearest: bool) -> Heights:
+    """Values (256, 256) of a tile, the highest raster on top; NaN where none has one. Class 0 is the outside."""
     where = lattice(tile)
-    classes = np.zeros(PIXELS * PIXELS, dtype=np.int16)
+    found = np.full(PIXELS * PIXELS, np.nan, dtype=np.float32)
     for cover in covers:
         column, row = cover.pixels_over(where.lon, where.lat)
-        values = cover.sample(column, row, level=cover.level(where.metres), nearest=True)
-        classes = np.where(np.isfinite(values) & (values > 0), values, classes).astype(np.int16)
-    table = np.zeros((256, 4), dtype=np.uint8)
-    for code, colour in LANDCOVER_COLOURS.items():
-        table[code] = (*colour, 255)
-    pixels = table[np.clip(classes, 0, 255)].reshape(PIXELS, PIXELS, 4)
-    return png(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        values = cover.sample(column, row, level=cover.level(where.metres), nearest=nearest)
+        found = np.where(np.isfinite(values) & ((values > 0) | (not nearest)), values, found)
+    return found.reshape(PIXELS, PIXELS)
+
+
+def hue(degrees: float) -> Colour:
+    """A muted colour of that hue, for a class that has none of its own."""
+    red, green, blue = colorsys.hls_to_rgb(degrees % 360 / 360, 0.66, 0.4)
+    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def png(bands: NDArray[np.uint8]) -> bytes:

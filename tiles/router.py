@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from tiles import style as styles
 from tiles.cache import AccessScope, Entry
 from tiles.hot import alias, answer
-from tiles.pictures import LAYER_OF, RasterTiles
+from tiles.pictures import HILLSHADE, RasterTiles
 from tiles.service import VectorTiles, Wish
 from twin.access import Actor
 from twin.errors import BadInput, NotFound
@@ -26,7 +26,6 @@ Catalogue = Callable[[Actor], Awaitable[Iterable[Mapping[str, Any]]]]
 """Gives the entries of `/layers` that an actor may see."""
 _FONT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.woff2")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_RASTERS = "terrain|hillshade|landcover"
 Language = Literal["cql2-text", "cql2-json"]
 
 
@@ -94,27 +93,32 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
 
 
 def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) -> None:
-    @made.get(
-        "/tiles/{name}/{z}/{x}/{y}.png", summary="One tile of terrain, hillshade or land cover", response_class=Response
-    )
+    @made.get("/tiles/{name}/{z}/{x}/{y}.png", summary="One tile of a raster", response_class=Response)
     async def raster_tile(request: Request, actor: ActorHere, name: str, z: str, x: str, y: str) -> Response:
-        kind = rasters.kind(name, actor)
-        entry = await rasters.answer(kind, tile_named(z, x, y), actor=actor)
+        """Terrain (Mapbox encoding), hillshade, or a raster layer by its table's name or its own, such as landcover."""
+        picture = rasters.named(name, actor)
+        entry = await rasters.answer(picture, tile_named(z, x, y), actor=actor)
         rasters.cache.call(alias(AccessScope.of(actor), request.scope), entry)
         return TileResponse(entry, stale=False)
 
     async def raster_json(request: Request, actor: ActorHere) -> Response:
-        kind = rasters.kind(request.url.path.rpartition("/")[2].removesuffix(".json"), actor)
-        described = await vectors.tilejson((rasters.registry.layers[LAYER_OF[kind]],), actor=actor, address="")
-        address = f"{str(request.base_url).rstrip('/')}/tiles/{kind}/{{z}}/{{x}}/{{y}}.png"
+        picture = rasters.named(request.url.path.rpartition("/")[2].removesuffix(".json"), actor)
+        described = await vectors.tilejson((picture.layer,), actor=actor, address="")
+        address = f"{str(request.base_url).rstrip('/')}/tiles/{picture.name}/{{z}}/{{x}}/{{y}}.png"
         document = await asyncio.to_thread(
-            rasters.tilejson, kind, address=address, attribution=described["attribution"]
+            rasters.tilejson, picture, address=address, attribution=described["attribution"]
         )
         return _json(document | {"generation": described["generation"]})
 
-    for name in _RASTERS.split("|"):
+    names = [name for layer in rasters.registry.raster_layers for name in (layer.table, layer.name)]
+    for name in dict.fromkeys([HILLSHADE, *names]):
         made.add_api_route(
-            f"/tiles/{name}.json", raster_json, methods=["GET"], summary=f"TileJSON 3.0 of {name}", name=f"{name}_json"
+            f"/tiles/{name}.json",
+            raster_json,
+            methods=["GET"],
+            summary=f"TileJSON 3.0 of {name}",
+            name=f"{name}_json",
+            operation_id=f"{name.replace('.', '_')}_raster_json",
         )
 
 

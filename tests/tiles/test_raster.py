@@ -8,10 +8,19 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from layers.ground import Ground
+from layers.ground import Ground, GroundKeeper
+from layers.ingest.rasters import load_raster
 from layers.pyramid import Pyramid
+from layers.registry import Registry
+from layers.spec import Layer, RasterSource, Sector, Titles
+from tests.tiles.conftest import run
 from tiles import raster
-from twin.grid import Tile, tile_at
+from tiles.cache import TileCache
+from tiles.pictures import RasterTiles
+from twin.access import ANONYMOUS, SYSTEM
+from twin.db import Database
+from twin.errors import NotFound
+from twin.grid import BBox, Tile, tile_at
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +102,45 @@ def test_land_cover_has_its_colours_and_nothing_outside(tmp_path: Path) -> None:
     picture = pixels(raster.landcover([Pyramid(path, average=False)], tile_at(30.1, -2.0, 9)))
     colours = {tuple(colour) for colour in picture.reshape(4, -1).T.tolist()}
     assert colours == {(*raster.LANDCOVER_COLOURS[12], 255), (*raster.LANDCOVER_COLOURS[10], 255), (0, 0, 0, 0)}
+
+
+def test_any_raster_that_is_loaded_is_drawn_by_its_name_to_the_zoom_of_its_contract(
+    tmp_path: Path, fresh_database: Database
+) -> None:
+    words = Titles("a", "a", "a")
+    layers = [
+        Layer(f"tried.{name}", "Raster", words, "trial", "none", "none", max_zoom=12) for name in ("soil", "people")
+    ]
+    layers.append(Layer("tried.secret", "Raster", words, "trial", "none", "none", classification="restricted"))
+    registry = Registry([Sector("tried", "tests", "example", words, tuple(layers))])
+    place = from_origin(30, -1.9, 0.001, 0.001)
+    for layer, classes in zip(layers, ({1: "clay", 2: "sand"}, {}, {}), strict=True):
+        path = tmp_path / f"{layer.table}.tif"
+        profile = {
+            "driver": "GTiff",
+            "width": 200,
+            "height": 200,
+            "count": 1,
+            "dtype": "uint8",
+            "crs": "EPSG:4326",
+            "transform": place,
+            "nodata": 255,
+        }
+        with rasterio.open(path, "w", **profile) as out:
+            out.write(np.repeat(np.array([[1, 2]], np.uint8), 100, axis=1).repeat(200, axis=0), 1)
+        source = RasterSource(layer.table, layer.name, path.name, "synthetic", "none", "tests", classes=classes)
+        load_raster(fresh_database, layer, source, path, cache=tmp_path, actor=SYSTEM, region=BBox(28, -3, 31, -1))
+    rasters = RasterTiles(registry, fresh_database, TileCache(1 << 20), GroundKeeper(fresh_database, ANONYMOUS))
+    tile = tile_at(30.1, -2.0, 10)
+    for name in ("soil", "tried.people"):
+        made = run(fresh_database, rasters.answer(rasters.named(name), tile, actor=ANONYMOUS))
+        drawn = {tuple(colour) for colour in pixels(made.body).reshape(4, -1).T.tolist() if colour[3]}
+        assert len(drawn) >= 2, name
+    soil = rasters.tilejson(rasters.named("soil"), address="")
+    assert soil["classes"] == {"1": "clay", "2": "sand"}
+    assert (soil["minzoom"], soil["maxzoom"]) == (0, 12)
+    with pytest.raises(NotFound):
+        run(fresh_database, rasters.answer(rasters.named("soil"), Tile(13, 0, 0), actor=ANONYMOUS))
+    with pytest.raises(NotFound):
+        rasters.named("secret")
+    assert rasters.named("secret", SYSTEM).layer.name == "tried.secret"

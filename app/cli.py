@@ -116,14 +116,27 @@ def load_command(
         str | None,
         typer.Option(help="Where building stock is synthesised: kigali, rwanda, or an id such as 11 (a district)."),
     ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Which table of a GeoPackage, kind of a PBF or a GTFS feed, file of a zip.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The source's name, the file's if none is said: a later file of it replaces its rows."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The column that numbers the features.")] = None,
+    origin: Annotated[str, typer.Option(help="surveyed, open-data, modelled, derived, synthetic, …")] = "open-data",
+    licence: Annotated[str, typer.Option(help="The licence of the file; the layer's if none is said.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Load even what has not changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the closing table as JSON.")] = False,
 ) -> None:
     """Load files into layers: checked, repaired where that is safe, quarantined where it is not."""
     from app import loading
 
     settings = Settings.read({**os.environ, "TWIN_SCOPE": scope} if scope is not None else None)
-    failed = loading.run(settings, console, file=file, layer=layer, crs=crs, as_json=as_json)
-    raise typer.Exit(failed)
+    one = None
+    if file is not None:
+        one = loading.Given(file, layer, crs=crs, part=part, name=name, key=key, origin=origin, licence=licence)
+    raise typer.Exit(loading.run(settings, console, given=one, again=again, as_json=as_json))
 
 
 @application.command("fetch")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -16,8 +17,8 @@ from app import compose, outputs
 from app.compose import Opened
 from layers.ingest.outcome import Outcome, exit_status
 from layers.registry import Registry
+from layers.spec import ORIGINS, RasterSource, Source
 from layers.spec import Progress as Told
-from layers.spec import RasterSource, Source
 from twin.access import SYSTEM
 from twin.errors import BadInput, SettingError
 from twin.settings import Settings
@@ -25,18 +26,30 @@ from twin.settings import Settings
 _MARK = {"loaded": "✓", "unchanged": "=", "absent": "·", "failed": "✗"}
 
 
-def run(
-    settings: Settings, console: Console, *, file: Path | None, layer: str | None, crs: str | None, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One file that somebody names, and what they say of it."""
+
+    file: Path
+    layer: str | None
+    crs: str | None = None
+    part: str | None = None
+    name: str | None = None
+    key: str | None = None
+    origin: str = "open-data"
+    licence: str = ""
+
+
+def run(settings: Settings, console: Console, *, given: Given | None, again: bool, as_json: bool) -> int:
     """`twin load`: open the database, load, make outputs, print the closing table. 1 where a source failed."""
     registry = compose.registry()
     opened = compose.open_database(settings, registry)
     try:
         with _bars(console, shown=not as_json) as bars:
-            if file is None:
-                outcomes = _load_folder(settings, opened, registry, bars)
+            if given is None:
+                outcomes = _load_folder(settings, opened, registry, bars, again=again)
             else:
-                outcomes = [_load_file(settings, opened, registry, bars, file=file, layer=layer, crs=crs)]
+                outcomes = [_load_file(settings, opened, registry, bars, given, again=again)]
             _outputs(settings, opened, registry, bars)
     finally:
         opened.database.close()
@@ -81,40 +94,32 @@ def folder_of(settings: Settings, *, told: Callable[[str], None]) -> Path:
     return settings.data.demo
 
 
-def _load_folder(settings: Settings, opened: Opened, registry: Registry, bars: Bars) -> list[Outcome]:
+def _load_folder(
+    settings: Settings, opened: Opened, registry: Registry, bars: Bars, *, again: bool = False
+) -> list[Outcome]:
     from layers.ingest.refresh import load_all
 
     return load_all(
         opened.database, registry, folder_of(settings, told=bars.note), actor=SYSTEM, region=settings.data.region,
-        cache=settings.data.cache, scope=settings.data.scope, seed=settings.data.seed, progress=bars.watch,
+        cache=settings.data.cache, scope=settings.data.scope, seed=settings.data.seed, progress=bars.watch, again=again,
     )  # fmt: skip
 
 
 def _load_file(
-    settings: Settings,
-    opened: Opened,
-    registry: Registry,
-    bars: Bars,
-    *,
-    file: Path,
-    layer: str | None,
-    crs: str | None,
+    settings: Settings, opened: Opened, registry: Registry, bars: Bars, given: Given, *, again: bool
 ) -> Outcome:
     from layers.ingest.adhoc import load_file
 
-    if layer is None:
-        raise BadInput(f"{file.name} needs a layer", remedy="pass --layer, one of those that GET /layers lists")
-    known = registry.layer(layer)
+    if given.layer is None:
+        raise BadInput(f"{given.file.name} needs a layer", remedy="pass --layer, one of those that GET /layers lists")
+    if given.origin not in ORIGINS:
+        raise BadInput(f"{given.origin!r} is no origin", remedy=f"choose from {', '.join(ORIGINS)}")
+    known = registry.layer(given.layer)
     return load_file(
-        opened.database,
-        known,
-        file,
-        actor=SYSTEM,
-        region=settings.data.region,
-        crs=crs,
-        cache=settings.data.cache,
-        progress=bars.named(f"{known.name} ← {file.name}"),
-    )
+        opened.database, known, given.file, actor=SYSTEM, region=settings.data.region, cache=settings.data.cache,
+        name=given.name, origin=given.origin, licence=given.licence, part=given.part, crs=given.crs,
+        key=given.key, progress=bars.named(f"{known.name} ← {given.file.name}"), again=again,
+    )  # fmt: skip
 
 
 def _outputs(settings: Settings, opened: Opened, registry: Registry, bars: Bars) -> None:

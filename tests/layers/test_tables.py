@@ -108,3 +108,38 @@ def test_an_origin_that_no_word_stands_for_is_refused(database: Database, trees:
     make(database, trees)
     with pytest.raises(psycopg.errors.CheckViolation), database.session(SYSTEM, pool="owner") as session:
         session.execute(f"insert into {trees.name} (id, origin) values ('a', 'real')")
+
+
+def _foreign_keys(database: Database, layer: Layer) -> int:
+    with database.session(SYSTEM, pool="owner") as session:
+        found = session.execute(
+            "select count(*) from pg_constraint where contype = 'f' and conrelid = %s::regclass", (layer.name,)
+        ).fetchone()
+    return int(found[0]) if found else -1
+
+
+def test_foreign_keys_of_an_earlier_version_are_dropped(database: Database, trees: Layer) -> None:
+    make(database, trees)
+    assert _foreign_keys(database, trees) == 0
+    with database.session(SYSTEM, pool="owner") as session:
+        session.execute(f"alter table {trees.name} add foreign key (source) references twin.source")
+    assert _foreign_keys(database, trees) == 1
+    make(database, trees)
+    assert _foreign_keys(database, trees) == 0
+
+
+def test_no_row_of_another_tenant_can_be_written(database: Database, trees: Layer) -> None:
+    make(database, trees)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), database.session(SYSTEM, pool="owner") as session:
+        session.execute(f"insert into {trees.name} (tenant, id, origin) values (2, 'a', 'surveyed')")
+
+
+def test_a_source_that_rows_name_can_be_neither_deleted_nor_renumbered(database: Database) -> None:
+    with database.session(SYSTEM, pool="owner") as session:
+        session.execute(
+            "insert into twin.source (tenant, name, layer, path, sha256, licence, attribution, origin, retrieved_at,"
+            " rows_read, rows_loaded, rows_repaired, rows_quarantined)"
+            " values (1, 'a', 'forests.trees', '', '', '', '', 'surveyed', now(), 0, 0, 0, 0)"
+        )
+        assert session.execute("delete from twin.source").rowcount == 0
+        assert session.execute("update twin.source set name = 'b'").rowcount == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from layers import tables
@@ -59,10 +60,20 @@ def trial(database: Database, probe: Registry) -> Database:
     return make(database, probe)
 
 
+_EMPTY = """
+drop function if exists staging.full cascade;
+truncate probe.points, probe.areas, probe.lines, probe.pipes, twin.source, twin.quarantine, twin.change, twin.audit, twin.raster
+    restart identity cascade;
+update twin.layer set generation = 1, count = 0, extent = null, loaded_at = null, origins = '{}';
+"""
+
+
 @pytest.fixture
-def fresh_trial(fresh_database: Database, probe: Registry) -> Database:
-    """The same for one test."""
-    return make(fresh_database, probe)
+def fresh_trial(trial: Database) -> Database:
+    """The same with nothing in it, as it was made."""
+    with psycopg.connect(trial.conninfo) as connection:
+        connection.execute(_EMPTY)
+    return trial
 
 
 @pytest.fixture

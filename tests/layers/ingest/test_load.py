@@ -11,14 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import psycopg
 import pytest
+import shapely
 from ingest_makers import points
 
 from layers.ingest.adhoc import load_file
 from layers.ingest.load import load
 from layers.ingest.outcome import Outcome
-from layers.ingest.refresh import load_all
+from layers.ingest.refresh import declared, load_all
 from layers.registry import Registry
 from layers.spec import Sector, Source
 from twin.access import SYSTEM, Actor
@@ -244,9 +246,6 @@ def test_two_loads_of_one_source_at_once_are_refused(into: Any, fresh_trial: Dat
 def test_multipart_lines_become_single_ones_with_ids_of_their_own(
     into: Any, fresh_trial: Database, tmp_path: Path
 ) -> None:
-    import geopandas as gpd
-    import shapely
-
     shape = shapely.MultiLineString([[(30, -2), (30.1, -2)], [(30.2, -2), (30.3, -2)]])
     gpd.GeoDataFrame({"id": [7], "name": ["pipe"]}, geometry=[shape], crs=4326).to_parquet(tmp_path / "a.parquet")
     assert into(tmp_path / "a.parquet", layer="probe.lines").read == 2
@@ -286,3 +285,70 @@ def test_a_source_that_fails_does_not_stop_the_others(
     assert [one.state for one in outcomes] == ["failed", "absent", "loaded"]
     assert "damaged" in outcomes[0].remark
     assert outcomes[2].to_json()["loaded"] == 5
+
+
+def _bounded(probe: Registry) -> Registry:
+    """Points that must lie inside the areas, declared before them."""
+    common = ("open-data", "", "")
+    sources = (
+        Source(
+            "spots", "probe.points", "spots.parquet", *common, id="id", fields={"name": "name"}, inside="probe.areas"
+        ),
+        Source("border", "probe.areas", "border.parquet", *common, id="id", fields={"name": "name"}),
+    )
+    sector = probe.sector("probe")
+    return Registry([Sector(sector.name, sector.owner, sector.maturity, sector.titles, sector.layers, sources)])
+
+
+def _border(folder: Path, west: float) -> None:
+    frame = gpd.GeoDataFrame(
+        {"id": ["1"], "name": ["inside"]}, geometry=[shapely.box(west, -2.5, west + 0.2, -2.3)], crs=4326
+    )
+    frame.to_parquet(folder / "border.parquet")
+
+
+def test_features_beyond_the_border_are_quarantined_though_the_border_is_declared_later(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path
+) -> None:
+    registry = _bounded(probe)
+    assert [one.layer for one in declared(registry)] == ["probe.areas", "probe.points"]
+    points(100).to_parquet(tmp_path / "spots.parquet")
+    _border(tmp_path, 29.6)
+    border, spots = load_all(fresh_trial, registry, tmp_path, actor=SYSTEM, region=region, cache=tmp_path)
+    assert (border.state, spots.inserted, spots.quarantined, spots.remark) == ("loaded", 41, 59, "")
+    kept = rows(fresh_trial, "select distinct reason, st_xmin(st_geomfromwkb(geom_wkb)) > 29.8 from twin.quarantine")
+    assert kept == [("outside the border (probe.areas)", True)]
+
+
+def test_a_file_wholly_beyond_the_border_leaves_the_layer_as_it_was(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path
+) -> None:
+    points(100).to_parquet(tmp_path / "spots.parquet")
+    _border(tmp_path, 28.9)
+    _, spots = load_all(fresh_trial, _bounded(probe), tmp_path, actor=SYSTEM, region=region, cache=tmp_path)
+    assert (spots.state, standing(fresh_trial)) == ("failed", [])
+    assert "100 rows: outside the border (probe.areas)" in spots.remark
+
+
+def test_without_a_border_nothing_is_checked_and_the_outcome_says_so(
+    fresh_trial: Database, probe: Registry, region: BBox, tmp_path: Path
+) -> None:
+    points(100).to_parquet(tmp_path / "spots.parquet")
+    _, spots = load_all(fresh_trial, _bounded(probe), tmp_path, actor=SYSTEM, region=region, cache=tmp_path)
+    assert (spots.inserted, spots.remark) == (100, "probe.areas is empty: nothing was checked against the border")
+
+
+def test_every_row_names_a_source_that_is_written_down(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+    points(20).to_parquet(tmp_path / "a.parquet")
+    into(tmp_path / "a.parquet")
+    unknown = "select count(*) from probe.points t where not exists (select from twin.source s where (s.id, s.tenant) = (t.source, t.tenant))"
+    assert rows(fresh_trial, unknown) == [(0,)]
+
+
+def test_a_great_first_load_leaves_the_spatial_index_in_place(into: Any, fresh_trial: Database, tmp_path: Path) -> None:
+    points(12_000).to_parquet(tmp_path / "a.parquet")
+    assert into(tmp_path / "a.parquet").inserted == 12_000
+    found = rows(
+        fresh_trial, "select indexdef from pg_indexes where schemaname = 'probe' and indexname = 'points_geom'"
+    )
+    assert found == [("CREATE INDEX points_geom ON probe.points USING gist (geom)",)]

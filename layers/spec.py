@@ -13,6 +13,8 @@ from twin.errors import BadInput
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from twin.db import Session
+
 GeometryType = Literal[
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "Geometry", "Raster"
 ]
@@ -93,6 +95,8 @@ class Layer:
     """True where the polygons share borders and must keep sharing them when generalised."""
     rank: str | None = None
     """The numeric field by which features are kept first when a tile is too full; otherwise size."""
+    settle: Callable[[Session, Source], int] | None = None
+    """What a load of a source means for the layer's other rows, done in the same transaction: gives the rows it changed."""
 
     def __post_init__(self) -> None:
         for part in (*self.name.split("."), *(one.name for one in self.fields)):

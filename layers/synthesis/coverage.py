@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing
 
 from layers.synthesis.frames import Floats, Ints, Shapes, metres_per_degree
 from layers.synthesis.people import share
@@ -64,6 +64,8 @@ def _in_squares(points: Floats, real: Shapes, cell_m: float) -> NDArray[np.bool_
         grid[np.where(u, last[:, 0], first[:, 0]), np.where(v, last[:, 1], first[:, 1])] = True
     for wide in np.flatnonzero((last - first > 1).any(axis=1)):  # a hall or a stadium of more than two squares
         grid[first[wide, 0] : last[wide, 0] + 1, first[wide, 1] : last[wide, 1] + 1] = True
+    from scipy.ndimage import binary_closing
+
     grid = binary_closing(grid, structure=np.ones((3, 3), dtype=bool))
     cell = np.floor((points - origin) / step).astype(np.int64)
     inside = ((cell >= 0) & (cell < size)).all(axis=1)
@@ -73,12 +75,13 @@ def _in_squares(points: Floats, real: Shapes, cell_m: float) -> NDArray[np.bool_
 
 
 def inherit(
-    gone: gpd.GeoDataFrame, *, sector: NDArray[np.object_], weight: Floats
+    gone: gpd.GeoDataFrame, *, sector: NDArray[np.object_], weight: Floats, less: pd.DataFrame | None = None
 ) -> tuple[Ints, Ints, tuple[str, ...]]:
     """Dwellings and people of real buildings, (n,) each, that take over those of the replaced ones sector by sector.
 
     `gone`: the replaced synthetic buildings; `sector` (n,): where each real building stands; `weight` (n,): its residential
-    floor area, 0 where nobody lives. Also gives the sectors that lost people and have no real home for them: keep their
+    floor area, 0 where nobody lives; `less`: by sector id, the `dwellings` and `people` that real buildings hold already and
+    that are not to be given on a second time. Also gives the sectors that lost people and have no real home for them: keep their
     synthetic buildings, or the census is short there.
     """
     lost = gone["village"].str[:4]
@@ -89,6 +92,9 @@ def inherit(
     totals = {}
     for column in ("dwellings", "people"):
         sums = np.bincount(old, gone[column].to_numpy(dtype=np.float64), len(sectors)).astype(np.int64)
+        if less is not None:
+            held = less[column].reindex(sectors, fill_value=0).to_numpy(dtype=np.float64)
+            sums = np.maximum(sums - np.rint(held).astype(np.int64), 0)
         totals[column] = (sums, np.zeros(len(sector), dtype=np.int64))
         totals[column][1][homes] = share(np.where(able, sums, 0), weight[homes], new[homes])
     homeless = tuple(str(s) for s in sectors[(totals["people"][0] > 0) & ~able])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from layers.sectors.infrastructure.networks import NETWORKS
 from layers.spec import Field, Layer, Style, Titles
+from layers.synthesis.settling import settle_buildings
 
 USES = ("residential", "commercial", "industrial", "public", "education", "health", "mixed", "agricultural", "other")
 ROOFS = ("flat", "skillion", "gabled", "hipped", "pyramidal", "other")
@@ -49,6 +50,7 @@ BUILDINGS = Layer(
     style=Style(theme="building", order=60, visible=True, extrude="height_m"),
     editable=True,
     rank="height_m",
+    settle=settle_buildings,
 )  # fmt: skip
 
 ROADS = Layer(

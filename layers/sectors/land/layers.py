@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from layers.spec import Field, Layer, Style, Titles
+from layers.synthesis.settling import settle_parcels
 
 NAME = Field("name", title="Name", required=True)
 OLD_COUNT = (
@@ -99,6 +100,7 @@ PARCELS = Layer(
     ),
     min_zoom=15,
     style=Style(theme="parcel", order=20),
+    settle=settle_parcels,
 )
 
 LAKES = Layer(

@@ -79,6 +79,7 @@ class _Flight:
     stale: bool = False
     task: asyncio.Task[None] | None = None
     """Held here so that it is not collected while it runs."""
+    waiting: int = 0
 
 
 def entry(
@@ -147,7 +148,10 @@ class TileCache:
             found.aliases.append(alias)
 
     async def obtain(self, key: Key, make: Callable[[], Awaitable[Entry]]) -> Entry:
-        """The entry of `key`, made by `make` once however many wait. Errors reach all who wait and are not kept."""
+        """The entry of `key`, made by `make` once however many wait. Errors reach all who wait and are not kept.
+
+        When everybody who waited has left, the making is cancelled.
+        """
         if (found := self.get(key)) is not None:
             return found
         flight = self._flights.get(key)
@@ -156,18 +160,33 @@ class TileCache:
             flight = _Flight(key, asyncio.get_running_loop().create_future())
             self._flights[key] = flight
             flight.task = asyncio.create_task(self._fly(flight, make))
-        return await asyncio.shield(flight.done)
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.done)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.done.done():
+                self._abandon(flight)
+
+    def _abandon(self, flight: _Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+        if flight.task is not None:
+            flight.task.cancel()
 
     async def _fly(self, flight: _Flight, make: Callable[[], Awaitable[Entry]]) -> None:
         try:
             made = await make()
-        except BaseException as error:
+        except asyncio.CancelledError:
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+            flight.done.cancel()
+            raise
+        except Exception as error:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
             flight.done.set_exception(error)
             flight.done.exception()
-            if not isinstance(error, Exception):
-                raise
             return
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]

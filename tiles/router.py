@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,8 @@ from twin.http import ActorHere
 Catalogue = Callable[[Actor], Awaitable[Iterable[Mapping[str, Any]]]]
 """Gives the entries of `/layers` that an actor may see."""
 _FONT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.woff2")
+_GONE = 499
+"""Logged for an asker who left; nobody reads it."""
 _NUMBER = re.compile(r"[0-9]{1,9}")
 Language = Literal["cql2-text", "cql2-json"]
 
@@ -77,7 +79,10 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
         tile = tile_named(z, x, y)
         await vectors.ready()
         chosen = vectors.layers(layers, actor)
-        entry = await vectors.answer(chosen, tile, actor=actor, wish=Wish(filter, filter_lang, datetime, scenario))
+        wish = Wish(filter, filter_lang, datetime, scenario)
+        entry = await _unless_gone(request, vectors.answer(chosen, tile, actor=actor, wish=wish))
+        if entry is None:
+            return Response(status_code=_GONE)
         if scenario is None:  # a branch may come to touch a tile that it shares with the base
             vectors.cache.call(alias(AccessScope.of(actor), request.scope), entry)
         return TileResponse(entry, stale=vectors.away)
@@ -90,6 +95,22 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
         query = f"?{request.url.query}" if request.url.query else ""
         address = f"{str(request.base_url).rstrip('/')}/tiles/{names}/{{z}}/{{x}}/{{y}}.mvt{query}"
         return _json(await vectors.tilejson(chosen, actor=actor, address=address))
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Entry]) -> Entry | None:
+    """What `work` gives; None, and the work cancelled, where the asker leaves before it is done."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, watch = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        watch.cancel()
 
 
 def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) -> None:

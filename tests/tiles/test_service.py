@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from layers.ground import GroundKeeper
 from tests.tiles import mvt
 from tests.tiles.conftest import HIDDEN, HOUSES, POSTS, SOUTH, TRIED, WEST, run
+from tiles.bands import bands, table_name
 from tiles.cache import PUBLIC, AccessScope, Entry, Key, TileCache, entry
 from tiles.hot import HotTiles
 from tiles.pictures import RasterTiles
@@ -19,6 +20,7 @@ from tiles.router import router
 from tiles.service import VectorTiles, Wish
 from twin.access import ANONYMOUS, SYSTEM, Actor
 from twin.changes import Change
+from twin.cluster import Cluster
 from twin.db import Database
 from twin.errors import Unavailable
 from twin.grid import BBox, Tile, tile_at
@@ -306,3 +308,80 @@ def test_a_branch_change_leaves_the_base_alone(country: Database) -> None:
         vectors.cache.put(_made(key))
     assert vectors.apply(Change(1, POSTS.name, 2, 1, BBox(WEST, SOUTH, WEST + 1, SOUTH + 1), 1)) == 1
     assert vectors.cache.get(base) is not None
+
+
+def test_an_asker_who_leaves_cancels_the_query(country: Database) -> None:
+    table = f"companion.{table_name(HOUSES, bands(HOUSES)[-1])}"
+    waiting = f"select count(*) from pg_locks where not granted and relation = '{table}'::regclass"
+
+    async def whole() -> None:
+        service, left = Service(country), asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_: Any) -> None:
+            """Nobody listens."""
+
+        async def waiters(wanted: int) -> bool:
+            for _ in range(200):
+                with country.session(SYSTEM, pool="owner") as session:
+                    if session.execute(waiting).fetchone()[0] == wanted:
+                        return True
+                await asyncio.sleep(0.05)
+            return False
+
+        scope = {"type": "http", "method": "GET", "path": PATH, "raw_path": PATH.encode(), "query_string": b"", "headers": [], "scheme": "http", "server": ("twin", 80), "client": ("here", 1), "root_path": "", "http_version": "1.1", "asgi": {"version": "3.0"}}  # fmt: skip
+        await service.vectors.learn()
+        with country.session(SYSTEM, pool="owner") as holder:
+            holder.execute(f"lock table {table} in access exclusive mode")
+            asked = asyncio.create_task(service.app(scope, receive, send))
+            assert await waiters(1), "the tile's query waits for the lock"
+            left.set()
+            assert await waiters(0), "and is gone with its asker"
+            await asked
+        async with service.client() as client:
+            assert (await client.get(PATH)).status_code == 200
+
+    run(country, whole())
+
+
+def test_while_the_database_is_stopped_hot_tiles_answer_and_come_back_fresh(
+    own_country: Database, cluster: Cluster
+) -> None:
+    cold = f"/tiles/{HOUSES.name}/15/{HERE.x * 2}/{HERE.y * 2}.mvt"
+
+    async def until(client: httpx.AsyncClient, path: str, status: int) -> httpx.Response:
+        for _ in range(600):
+            answer = await client.get(path)
+            if answer.status_code == status:
+                break
+            await asyncio.sleep(0.1)
+        return answer
+
+    async def whole() -> None:
+        service = Service(own_country)
+        pulse = asyncio.create_task(service.vectors.watch())
+        try:
+            async with service.client() as client:
+                fresh = await client.get(PATH)
+                await asyncio.to_thread(cluster.stop)
+                refused = await until(client, cold, 503)
+                for _ in range(100):
+                    if service.vectors.away:
+                        break
+                    await asyncio.sleep(0.1)
+                stale = await client.get(PATH)
+                await asyncio.to_thread(cluster.start)
+                again = await until(client, cold, 200)
+        finally:
+            await asyncio.to_thread(cluster.start)
+            pulse.cancel()
+        assert fresh.status_code == stale.status_code == again.status_code == 200
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert "twin-stale" in stale.headers
+        assert stale.content == fresh.content
+
+    run(own_country, whole())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from psycopg import sql
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 
 from app.auth import COOKIE
 from layers import query
@@ -37,6 +39,15 @@ class Shared(Protocol):
     def catalogue_now(self, actor: Actor) -> list[dict[str, Any]]: ...
 
 
+class Parts(StaticFiles):
+    """The map's script and its parts: their names change with their content, so a browser asks once."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:  # the library's own signature
+        answer = super().file_response(*args, **options)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
 def mount(api: FastAPI, parts: Shared) -> None:
     """Serve the page at `/app`, or where its bundle was not built a page that says so."""
     from app.map.component import DIST
@@ -50,6 +61,7 @@ def mount(api: FastAPI, parts: Shared) -> None:
     from app.pages.main import planner
 
     pn.extension()
+    api.mount("/map", Parts(directory=DIST / "page"), name="map")
     # The gate in front judges Origin and Host of every WebSocket, this one's too.
     add_applications({"/app": lambda: planner(context(parts))}, app=api, websocket_origin=["*"], title="Twin of Rwanda")
 

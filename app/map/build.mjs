@@ -1,6 +1,7 @@
 // Bundles the map and the layer list into dist/, with MapLibre's worker inside and the fonts beside.
 import { build } from "esbuild";
-import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 
 const OUT = new URL("./dist/", import.meta.url);
@@ -37,22 +38,35 @@ const shared = {
   plugins: [workerAsText],
 };
 await build({ ...shared, entryPoints: { "twin-map.bundle": "src/index.ts" }, outdir: OUT.pathname });
-await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts" }, outdir: OUT.pathname });
+await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts", "twin-page.bundle": "src/page.ts" }, outdir: OUT.pathname });
+// The page's own: in parts, so that what is needed later is fetched later; a name changes with its content.
+const page = await build({
+  ...shared,
+  entryPoints: { begin: "src/begin.ts" },
+  splitting: true,
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  outdir: new URL("page/", OUT).pathname,
+  metafile: true,
+});
 
-for (const name of ["twin-map", "twin-layers"]) {
+for (const name of ["twin-map", "twin-layers", "twin-page"]) {
   const css = ["src/" + name + ".css"];
-  if (name === "twin-map") css.unshift("node_modules/maplibre-gl/dist/maplibre-gl.css");
+  if (name === "twin-page") css[0] = "src/twin-map.css";
+  if (name !== "twin-layers") css.unshift("node_modules/maplibre-gl/dist/maplibre-gl.css");
   const parts = await Promise.all(css.map((path) => readFile(new URL(path, import.meta.url), "utf8")));
   await writeFile(new URL(`${name}.bundle.css`, OUT), parts.join("\n"));
 }
+const early = await Promise.all(["early.css", "twin-map.css"].map((name) => readFile(new URL(`src/${name}`, import.meta.url), "utf8")));
+const sheet = early.join("\n");
+await writeFile(new URL(`page/page-${createHash("sha256").update(sheet).digest("hex").slice(0, 8)}.css`, OUT), sheet);
 for (const subset of SUBSETS)
   for (const weight of WEIGHTS) {
     const file = `inter-${subset}-${weight}-normal.woff2`;
     await copyFile(new URL(`@fontsource/inter/files/${file}`, MODULES), new URL(`fonts/${file}`, OUT));
   }
 
-for (const name of ["twin-map.bundle.js", "twin-layers.bundle.js"]) {
+for (const name of ["twin-map.bundle.js", "twin-layers.bundle.js", ...Object.keys(page.metafile.outputs).map((path) => path.replace("dist/", ""))]) {
   const bytes = await readFile(new URL(name, OUT));
-  const { size } = await stat(new URL(name, OUT));
-  console.log(`${name}: ${(size / 1e6).toFixed(2)} MB, ${(gzipSync(bytes).length / 1e6).toFixed(2)} MB gzipped`);
+  console.log(`${name}: ${(bytes.length / 1e6).toFixed(2)} MB, ${(gzipSync(bytes).length / 1e6).toFixed(2)} MB gzipped`);
 }

@@ -45,11 +45,24 @@ class TwinMap(JSComponent):
     hovered = param.Dict(default={}, doc="The same for what lies under the pointer.")
     viewport = param.Dict(default={}, doc="The camera as it stands, and bounds: west, south, east, north.")
 
+    heard = param.Dict(default={}, doc="layer and seq of the last change that the map heard of and asked its tiles anew for.")
+
     _bundle: ClassVar[Path] = DIST / "twin-map.bundle.js"
 
     def draw(self, deck: pydeck.Deck | dict[str, Any] | None) -> None:
         """Draws an analyst's pydeck layers over the map; None takes them away. A Deck is sent as its specification."""
         self.deck = deck if deck is None or isinstance(deck, dict) else json.loads(deck.to_json())
+
+
+class PageMap(TwinMap):
+    """The map of the planner's page. The page begins it from its head, before the session's frame is there; this takes it over."""
+
+    _bundle: ClassVar[Path] = DIST / "twin-page.bundle.js"
+
+    def begun(self) -> dict[str, Any]:
+        """What the page's head hands to the map before there is a session: the parameters as they stand, JSON-able."""
+        names = set(TwinMap.param) - set(JSComponent.param)
+        return {name: getattr(self, name) for name in sorted(names)}
 
 
 class LayerList(JSComponent):

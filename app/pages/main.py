@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
-from app.map.component import COUNTRY, LayerList, TwinMap
+from app.map.component import COUNTRY, DIST, LayerList, PageMap
 from app.pages.address import MODES, Address, read_address
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
@@ -22,13 +22,20 @@ from app.pages.look import HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, list_texts, map_texts
 from tiles.palette import Theme
+from tiles.style import style
 from twin.errors import TwinError
 
 CSS: Final = (Path(__file__).parent / "planner.css").read_text(encoding="utf-8")
+TEMPLATE: Final = Path(__file__).parent / "page.html"
 FLOWS_SHOWN: Final = 12
 MIGRATE_CAMERA: Final = {**COUNTRY, "pitch": 35.0, "zoom": 8.1}
 WORKING_MODES: Final[Mapping[str, str]] = {"look": "", "live": "iot.sensors", "migrate": "migration.flows"}
 """A mode is offered when the layer it lives from is in the catalogue."""
+
+
+def built(pattern: str) -> str:
+    """The address of a part of the map's build; a hash of its content is in its name."""
+    return f"/map/{next((DIST / 'page').glob(pattern)).name}"
 
 
 def planner(context: PlannerContext) -> Viewable:
@@ -66,6 +73,7 @@ class Planner:
         self.theme_button = pmui.IconButton(icon="contrast", size="small", margin=(0, 4))
         self.page = self._make_page(address)
         self.relabel()
+        self._begin_early()
         self.list.link(self.map, layers="layers", bidirectional=True)
         self._watch()
         if address.selected:
@@ -133,12 +141,12 @@ class Planner:
         self.page.contextbar_open = True
         self._share(f"{layer}/{fid}")
 
-    def _make_map(self, address: Address) -> TwinMap:
+    def _make_map(self, address: Address) -> PageMap:
         layers = states(self.catalogue, address.layers)
         if self.mode != "look" and address.layers is None:
             layers = for_mode(layers, self.mode)
         has_flows = "migration.flows" in self.entries
-        return TwinMap(
+        return PageMap(
             style_url=self.context.styles_url.format(theme=address.theme, language=address.language),
             theme=address.theme,
             language=address.language,
@@ -178,7 +186,22 @@ class Planner:
             dark_theme=address.theme == "dark",
             theme_config=THEME,
             site_url="/app",
+            template=TEMPLATE,
+            favicon="/favicon.ico",
             sx=PAGE_SX,
+        )
+
+    def _begin_early(self) -> None:
+        """Gives the page's head what the map needs to begin before the session's socket is open: its parameters and its style."""
+        document = pn.state.curdoc
+        if document is None:
+            return
+        look = style(self.catalogue, theme=self.theme, language=self.say.language)
+        document.template_variables.update(
+            start=self.map.begun() | {"style": look},
+            begin=built("begin-*.js"),
+            sheet=built("page-*.css"),
+            theme=self.theme,
         )
 
     def _watch(self) -> None:

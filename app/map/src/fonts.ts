@@ -10,8 +10,14 @@ const SUBSETS: [subset: string, range: string][] = [
   ["latin-ext", "U+0100-02BA,U+1E00-1E9F,U+1EF2-1EFF,U+2C60-2C7F,U+A720-A7FF"],
 ];
 
-/** Registers the fonts the twin serves under /fonts; resolves when the map's latin ones are there or have failed. */
-export async function loadFonts(): Promise<void> {
+let loading: Promise<void> | null = null;
+
+/** Registers the fonts the twin serves under /fonts, once; resolves when the map's latin ones are there or have failed. */
+export function fontsReady(): Promise<void> {
+  return (loading ??= loadFonts());
+}
+
+async function loadFonts(): Promise<void> {
   const wanted: Promise<unknown>[] = [];
   for (const [subset, unicodeRange] of SUBSETS) {
     const face = (family: string, weight: number, descriptors: FontFaceDescriptors): FontFace => {

@@ -1,14 +1,16 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
 import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerSource from "maplibre-worker-source";
-import { fetchFlows, type Flow } from "./arcs";
+import { fetchFlows, type Flow } from "./flows";
 import { writeAddress } from "./address";
 import { Controls, Strip, flyTo } from "./controls";
 import { LiveFeed } from "./live";
-import { isRef, type MapModel, type Picked } from "./model";
-import { Overlay } from "./overlay";
+import { Changes } from "./changes";
+import { isRef, type Heard, type MapModel, type Picked } from "./model";
+import { fontsReady } from "./fonts";
+import type { Overlay } from "./overlay";
 import { Selection, pickTiled } from "./picking";
-import { applyState, factsOf, fetchStyle, withState } from "./style";
+import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 
 const HOVER_MS = 120;
 const TICK_MS = 1000;
@@ -25,6 +27,10 @@ export class TwinMap {
   readonly #feed: LiveFeed;
   /** Made after the first frame: a second drawing context takes its time. */
   #overlay: Overlay | null = null;
+  #deepening: Promise<void> | null = null;
+  readonly #changes: Changes;
+  /** Resolves when the boundaries stand on the canvas. */
+  readonly painted: Promise<void>;
   readonly #selection: Selection;
   readonly #ended = new AbortController();
   readonly #tick: number;
@@ -38,7 +44,7 @@ export class TwinMap {
 
   constructor(
     root: HTMLElement,
-    private readonly model: MapModel,
+    private model: MapModel,
     private style: StyleSpecification,
     graphics: { software: boolean },
   ) {
@@ -48,8 +54,8 @@ export class TwinMap {
     root.append(canvas);
     this.#map = new MapLibre({
       container: canvas,
-      // Terrain rises after the first frame: boundaries stand sooner.
-      style: { ...withState(style, model.layers, model.filters), terrain: undefined },
+      // Names, buildings and terrain follow the first frame: boundaries stand sooner.
+      style: withState(firstOf(style), model.layers, model.filters),
       center: [camera.longitude, camera.latitude],
       zoom: camera.zoom,
       pitch: camera.pitch,
@@ -64,7 +70,7 @@ export class TwinMap {
       // Names of places come from one overzoomed tile: split, each part would repeat them.
       zoomLevelsToOverscale: undefined,
       fadeDuration: 150,
-      canvasContextAttributes: { antialias: !graphics.software, preserveDrawingBuffer: true },
+      canvasContextAttributes: { antialias: !graphics.software },
     });
     this.#terrain = camera.pitch > 5;
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -75,20 +81,43 @@ export class TwinMap {
     root.append(this.#controls.root, this.#strip.root);
     this.say();
     this.#listen(canvas);
-    this.streams();
+    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard));
     this.#tick = window.setInterval(() => this.#strip.tick(), TICK_MS * 10);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";
-      this.states();
       this.select();
     });
-    this.#markPainted(root);
+    this.painted = this.#paint(root);
+  }
+
+  /** Follows another model; what was done on the map meanwhile is told to it. */
+  adopt(model: MapModel): void {
+    const { viewport, clicked } = this.model;
+    this.model = model;
+    if (isRef(clicked as never)) model.clicked = clicked;
+    model.viewport = viewport;
+    this.say();
+    this.states();
+  }
+
+  /** After the first frame: names, buildings, terrain, the streams and the overlay over them. Once. */
+  deepen(): Promise<void> {
+    return (this.#deepening ??= this.#deepen());
+  }
+
+  async #deepen(): Promise<void> {
+    const [{ Overlay }] = await Promise.all([import("./overlay"), fontsReady()]);
+    if (this.#ended.signal.aborted) return;
+    this.#overlay = new Overlay(this.#map, this.#feed, this.#still);
+    this.#show();
+    this.#changes.start();
+    this.streams();
   }
 
   /** Switches, opacities and filters. */
   states(): void {
     const { layers, filters } = this.model;
-    if (this.#map.isStyleLoaded() || this.#map.getStyle()) applyState(this.#map, this.style, layers, filters);
+    if (this.#map.getStyle()) applyState(this.#map, this.style, layers, filters);
     this.streams();
     this.share();
     this.draw();
@@ -97,13 +126,19 @@ export class TwinMap {
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
   streams(): void {
     const { layers } = this.model;
+    if (!this.#overlay) return;
     if (layers[SENSORS]?.visible && this.#feed.state === "off") this.#feed.start();
     if (!layers[SENSORS]?.visible && this.#feed.state !== "off") this.#feed.stop();
     if (layers[FLOWS]?.visible) void this.#loadFlows();
   }
 
   async restyle(): Promise<void> {
-    this.style = await fetchStyle(this.model.style_url, this.#ended.signal);
+    this.style = await fetchStyle(this.model.style_url, undefined, this.#ended.signal);
+    if (this.#overlay) this.#show();
+  }
+
+  /** Puts the whole style on the map, with what the viewer switched. */
+  #show(): void {
     const wanted = withState(this.style, this.model.layers, this.model.filters);
     if (!this.#terrain) delete wanted.terrain;
     this.#map.setStyle(wanted, { diff: true });
@@ -134,6 +169,7 @@ export class TwinMap {
 
   setTerrain(on: boolean): void {
     this.#terrain = on;
+    if (!this.#overlay) return;
     const terrain = this.style.terrain ?? null;
     if (Boolean(this.#map.getTerrain()) !== (on && terrain !== null)) this.#map.setTerrain(on ? terrain : null);
     this.draw();
@@ -159,6 +195,7 @@ export class TwinMap {
   end(): void {
     this.#ended.abort();
     this.#feed.stop();
+    this.#changes.stop();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
     this.#map.remove();
@@ -217,26 +254,30 @@ export class TwinMap {
     });
   }
 
-  /** When the boundaries stand on the canvas, says so on the element (`data-painted`, milliseconds since the page began),
-   * then raises the terrain and lays the overlay over it. Without boundaries the first idle moment counts. */
-  #markPainted(root: HTMLElement): void {
-    const look = () => {
-      if (!this.#map.getLayer(BOUNDARIES) || !this.#map.queryRenderedFeatures({ layers: [BOUNDARIES] }).length) return;
-      deepen();
-    };
-    const deepen = () => {
-      this.#map.off("render", look);
-      this.#map.off("idle", deepen);
-      if (this.#overlay || this.#ended.signal.aborted) return;
-      root.dataset["painted"] = performance.now().toFixed(0);
-      window.setTimeout(() => {
-        if (this.#ended.signal.aborted) return;
-        this.#overlay = new Overlay(this.#map, this.#feed, this.#still);
-        this.setTerrain(this.#terrain);
-      });
-    };
-    this.#map.on("render", look);
-    this.#map.on("idle", deepen);
+  /** When the boundaries stand on the canvas, says so on the element: `data-painted`, milliseconds since the page began.
+   * Without boundaries the first idle moment counts. */
+  #paint(root: HTMLElement): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#map.off("render", look);
+        this.#map.off("idle", done);
+        root.dataset["painted"] ??= performance.now().toFixed(0);
+        resolve();
+      };
+      const look = (): void => {
+        if (this.#map.getLayer(BOUNDARIES) && this.#map.queryRenderedFeatures({ layers: [BOUNDARIES] }).length) done();
+      };
+      this.#map.on("render", look);
+      this.#map.on("idle", done);
+    });
+  }
+
+  #heardOf(heard: Heard): void {
+    this.model.heard = heard;
+    if (heard.layer === FLOWS) {
+      this.#flowsAsked = "";
+      this.streams();
+    }
   }
 
   #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {

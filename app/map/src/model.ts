@@ -1,5 +1,7 @@
 // What passes between Python and the page: small values only. Features and tiles travel by HTTP.
 
+import type { StyleSpecification } from "maplibre-gl";
+
 export type Place = [lon: number, lat: number];
 
 export interface Camera {
@@ -34,20 +36,25 @@ export interface Viewport extends Camera {
   bounds: [number, number, number, number];
 }
 
+export interface Heard {
+  layer: string;
+  seq: number;
+}
+
 /** The component as Panel hands it over: parameters as properties, set to send them to Python. */
 export interface MapModel {
   style_url: string;
+  /** The style itself, where it came with the page. */
+  style?: StyleSpecification;
   theme: "light" | "dark";
   language: string;
   camera: Camera;
   layers: Record<string, LayerState>;
   filters: Record<string, unknown[]>;
   time: string;
-  mode: string;
   deck: Record<string, unknown> | null;
   live_url: string;
   flows_url: string;
-  tileset_url: string;
   texts: Record<string, string>;
   share: Record<string, string>;
   keep_address: boolean;
@@ -55,6 +62,8 @@ export interface MapModel {
   clicked: Picked | Record<string, never>;
   hovered: Picked | Record<string, never>;
   viewport: Viewport | Record<string, never>;
+  /** The last change that the map heard of. */
+  heard: Heard | Record<string, never>;
   on(name: string, callback: () => void): void;
 }
 

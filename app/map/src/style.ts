@@ -11,6 +11,8 @@ const OPACITY: Record<string, string[]> = {
   raster: ["raster-opacity"],
 };
 
+const FIRST = new Set(["land.provinces", "land.districts", "land.lakes"]);
+
 export interface LayerFacts {
   title: string;
   geometry: string;
@@ -27,15 +29,30 @@ export function factsOf(style: StyleSpecification): Record<string, LayerFacts> {
   return (style.metadata as { "twin:layers"?: Record<string, LayerFacts> })?.["twin:layers"] ?? {};
 }
 
-/** Fetches a style and makes the addresses of its tiles absolute: a worker made from a blob knows no page. */
-export async function fetchStyle(url: string, signal?: AbortSignal): Promise<StyleSpecification> {
-  const answer = await fetch(url, { signal });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  const style = (await answer.json()) as StyleSpecification;
+/** Fetches a style, unless it is given, and makes the addresses of its tiles absolute: a worker made from a blob knows no page. */
+export async function fetchStyle(url: string, given?: StyleSpecification, signal?: AbortSignal): Promise<StyleSpecification> {
+  const style = given ?? (await ask(url, signal));
   for (const source of Object.values(style.sources))
     if ("tiles" in source && source.tiles)
       source.tiles = source.tiles.map((tile) => (tile.startsWith("/") ? location.origin + tile : tile));
   return style;
+}
+
+async function ask(url: string, signal?: AbortSignal): Promise<StyleSpecification> {
+  const answer = await fetch(url, { signal, cache: "no-cache" });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return (await answer.json()) as StyleSpecification;
+}
+
+/** What a first frame can draw quickly: flat areas and lines, no names, no heights, nothing dense. */
+export function firstOf(style: StyleSpecification): StyleSpecification {
+  const quick = (layer: LayerSpecification): boolean =>
+    layer.type === "background" || (["fill", "line"].includes(layer.type) && FIRST.has(layerOf(layer) ?? ""));
+  const { terrain: _, sky: __, ...flat } = style;
+  const layers = style.layers.filter(quick);
+  const used = new Set(layers.map((layer) => ("source" in layer ? layer.source : "")));
+  const sources = Object.fromEntries(Object.entries(style.sources).filter(([name]) => used.has(name)));
+  return { ...flat, sources, layers };
 }
 
 /** The same style with each layer's switch, opacity and filter. */

@@ -1,0 +1,55 @@
+// Hears what changed in the twin, and asks anew for the tiles of the layers it touched.
+import type { Map as MapLibre } from "maplibre-gl";
+import type { Heard } from "./model";
+
+const GATHER_MS = 600;
+
+interface Told {
+  seq: number;
+  layer: string;
+  scenario: number | null;
+}
+
+export class Changes {
+  #stream: EventSource | null = null;
+  readonly #touched = new Map<string, number>();
+  #timer = 0;
+
+  constructor(
+    private readonly map: MapLibre,
+    private readonly heard: (change: Heard) => void,
+  ) {}
+
+  start(): void {
+    if (this.#stream) return;
+    const stream = new EventSource("/changes");
+    this.#stream = stream;
+    stream.onmessage = (event) => {
+      const told = JSON.parse(event.data as string) as Told;
+      if (told.scenario === null) this.#touch(told.layer, told.seq);
+    };
+    // Too slow to be told of each change: all that is shown may be old.
+    stream.addEventListener("missed", () => {
+      for (const name of Object.keys(this.map.getStyle().sources)) if (!name.includes(":")) this.#touch(name, 0);
+    });
+  }
+
+  stop(): void {
+    this.#stream?.close();
+    this.#stream = null;
+    window.clearTimeout(this.#timer);
+  }
+
+  /** Changes come in bursts: they are gathered, so that a load asks once. */
+  #touch(layer: string, seq: number): void {
+    this.#touched.set(layer, seq);
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => {
+      for (const [name, last] of this.#touched) {
+        for (const source of [name, `${name}:names`]) if (this.map.getSource(source)) this.map.refreshTiles(source);
+        this.heard({ layer: name, seq: last });
+      }
+      this.#touched.clear();
+    }, GATHER_MS);
+  }
+}

@@ -42,7 +42,7 @@ REQUESTS = 4_000
 EDITS = 40
 _WAIT_S = 5.0
 _FOUND = sql.SQL("select fid, st_x(geom), st_y(geom) from {} order by fid limit %s")
-_TOUCH = sql.SQL("update {} set origin = origin where fid = %s")
+_TOUCH = sql.SQL("update {} set name = coalesce(name, '') || '.' where fid = %s")
 
 
 def tiles_bench() -> list[Row]:
@@ -130,22 +130,21 @@ async def _served(settings: Settings, opened: Opened, registry: Registry) -> lis
     if edits:
         worst = edits[min(round(len(edits) * 0.99), len(edits) - 1)]
         rows += [
-            row("commit to evicted tile, p50", statistics.median(edits), "ms"),
-            row("commit to evicted tile, p99", worst, "ms", goal="< 250", holds=worst < 250),
+            row("commit to fresh tile, p50", statistics.median(edits), "ms"),
+            row("commit to fresh tile, p99", worst, "ms", goal="< 250", holds=worst < 250),
         ]
     return rows
 
 
 async def _edits(app: Any, opened: Opened, layer: Layer) -> list[float]:
-    """Milliseconds from the commit of an edit to an ETag asked for anew, sorted. The hot path says so by a miss."""
+    """Milliseconds from the commit of an edit of a name to the tile that shows it, sorted; what never came counts as the wait."""
     with opened.database.session(SYSTEM) as session:
         found = session.execute(_FOUND.format(identifier(layer)), (EDITS,)).fetchall()
     waited = []
     for fid, lon, lat in found:
         tile = next(iter(tiles_over(BBox(lon, lat, lon, lat), 14)))
         path = f"/tiles/{layer.name}/14/{tile.x}/{tile.y}.mvt"
-        await _get(app, path)
-        before = await _misses(app)
+        before = (await _get(app, path))[1][b"etag"]
 
         def edit(fid: int = fid) -> None:
             with opened.database.session(SYSTEM, pool="owner", unit=Unit("bench", layer.name)) as session:
@@ -153,12 +152,9 @@ async def _edits(app: Any, opened: Opened, layer: Layer) -> list[float]:
 
         await asyncio.to_thread(edit)
         started = time.perf_counter()
-        while time.perf_counter() - started < _WAIT_S:
-            await _get(app, path)
-            if await _misses(app) > before:
-                waited.append((time.perf_counter() - started) * 1e3)
-                break
+        while time.perf_counter() - started < _WAIT_S and (await _get(app, path))[1].get(b"etag") == before:
             await asyncio.sleep(0.001)
+        waited.append((time.perf_counter() - started) * 1e3)
     return sorted(waited)
 
 
@@ -188,13 +184,6 @@ async def _rate(app: Any, path: str, *headers: tuple[bytes, bytes]) -> float:
     for _ in range(REQUESTS):
         await _get(app, path, *headers)
     return REQUESTS / (time.perf_counter() - started)
-
-
-async def _misses(app: Any) -> int:
-    body, _ = await _get(app, "/metrics")
-    return next(
-        int(line.split()[1]) for line in body.decode().splitlines() if line.startswith("twin_tile_cache_misses_total")
-    )
 
 
 async def _get(app: Any, path: str, *headers: tuple[bytes, bytes]) -> tuple[bytes, dict[bytes, bytes]]:

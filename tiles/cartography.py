@@ -37,6 +37,8 @@ class Entry:
     hints: Mapping[str, Any] = field(default_factory=dict)
     fields: tuple[Mapping[str, Any], ...] = ()
     licence: str = ""
+    attribution: str = ""
+    """Who must be named wherever the layer is drawn."""
 
     @property
     def kind(self) -> str:
@@ -246,6 +248,7 @@ def _extruded(entry: Entry, colours: Palette, height: str, colour: str | Express
         "paint": {
             "fill-extrusion-color": selected(colours, colour),
             "fill-extrusion-height": ["max", 2.5, ["to-number", ["get", height], 3]],
+            "fill-extrusion-vertical-gradient": False,
             "fill-extrusion-opacity": 0.96,
         },
     }
@@ -296,6 +299,8 @@ def _roads(entry: Entry, colours: Palette) -> list[tuple[int, StyleLayer]]:
         minzoom=12.5,
         **{"symbol-placement": "line", "symbol-spacing": 420, "text-max-angle": 30},
     )
+    name["layout"]["text-field"] = ["to-string", ["coalesce", ["get", "name"], ["get", "ref"], ""]]
+    name["layout"]["symbol-sort-key"] = rank(1, 2, 3)
     name["filter"] = ["match", road_class, ["footway", "path", "steps", "service", "track"], False, True]
     name["paint"]["text-color"] = colours.text_quiet
     return [*parts, (90, name)]
@@ -412,7 +417,7 @@ Drawer = Callable[[Entry, Palette], list[tuple[int, StyleLayer]]]
 GENERIC: Final[dict[str, Drawer]] = {"point": _points, "line": _lines, "polygon": _polygons, "mixed": _mixed}
 DRAWN: Final[dict[str, Drawer]] = {
     "land.provinces": _provinces,
-    "land.districts": _boundary((6, 0.7, 12, 1.8), (7, 11, 12, 16), (7.2, 13), dashed=False),
+    "land.districts": _boundary((6, 0.7, 12, 1.8), (7, 11, 12, 16), (7.2, 15.5), dashed=False),
     "land.sectors": _boundary((8, 0.3, 13, 1.1), (9, 10, 14, 13), (10, 15), dashed=True),
     "land.cells": _boundary((11, 0.3, 15, 1.0), (12, 10, 15, 12), (12.5, 16), dashed=True),
     "land.villages": _boundary((12, 0.3, 16, 0.9), (14, 10, 17, 12), (14.5, 20), dashed=True),

@@ -7,6 +7,7 @@ catalogue is drawn, known or not. Each style layer carries `metadata["twin:layer
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import Any, Final
 
 from tiles.cartography import DRAWN_BY_DECK, Entry, colour_of, ramp_of, style_layers
@@ -62,11 +63,11 @@ def style(
         "version": 8,
         "name": f"Twin of Rwanda, {theme}",
         "metadata": {"twin:layers": {entry.name: _facts(entry, theme, language) for entry in entries}},
-        "center": [30.0605, -1.9536],
-        "zoom": 14.2,
+        "center": [30.0605, -1.9475],
+        "zoom": 15.4,
         "pitch": 50,
         "bearing": 20,
-        "light": {"anchor": "map", "position": [1.4, 45, 40], "intensity": 0.18, "color": "#ffffff"},
+        "light": {"anchor": "map", "position": [1.4, 45, 35], "intensity": 0.24, "color": "#ffffff"},
         "sky": _sky(colours),
         "sources": {name: source for name, source in sources.items() if name in used},
         "layers": [
@@ -93,7 +94,15 @@ def entry_of(catalogued: Mapping[str, Any]) -> Entry:
         hints=catalogued.get("style") or {},
         fields=tuple(catalogued.get("fields") or ()),
         licence=str(catalogued.get("licence") or ""),
+        attribution=attribution_of(catalogued),
     )
+
+
+def attribution_of(catalogued: Mapping[str, Any]) -> str:
+    """Who is to be named beside a layer, by its sources, as HTML text. OpenStreetMap asks for its sign (ODbL)."""
+    said = [str(one.get("attribution") or one.get("name") or "") for one in catalogued.get("sources") or ()]
+    signed = [f"© {one}" if one.startswith("OpenStreetMap") else one for one in said if one]
+    return ", ".join(escape(one) for one in dict.fromkeys(signed))
 
 
 def has_content(catalogued: Mapping[str, Any]) -> bool:
@@ -129,6 +138,8 @@ def _vector_sources(entry: Entry, base: str) -> dict[str, Any]:
         "minzoom": entry.min_zoom,
         "maxzoom": max(entry.min_zoom, entry.max_zoom),
     }
+    if entry.attribution:
+        main["attribution"] = entry.attribution
     if entry.bounds:
         main["bounds"] = list(entry.bounds)
     whole = max(entry.min_zoom, NAMES_ZOOM)
@@ -138,6 +149,8 @@ def _vector_sources(entry: Entry, base: str) -> dict[str, Any]:
 def _raster(entry: Entry, colours: Palette, sources: dict[str, Any], base: str) -> list[tuple[int, dict[str, Any]]]:
     short = entry.name.partition(".")[2]
     shared: dict[str, Any] = {"tileSize": 256, "minzoom": entry.min_zoom, "maxzoom": entry.max_zoom}
+    if entry.attribution:
+        shared["attribution"] = entry.attribution
     if entry.bounds:
         shared["bounds"] = list(entry.bounds)
     tiles = [f"{base}/tiles/{short}/{{z}}/{{x}}/{{y}}.png?v={entry.generation}"]
@@ -155,7 +168,7 @@ def _raster(entry: Entry, colours: Palette, sources: dict[str, Any], base: str) 
         "source": entry.name,
         "metadata": meta,
         "paint": {
-            "hillshade-exaggeration": 0.32,
+            "hillshade-exaggeration": 0.35,
             "hillshade-shadow-color": colours.shade,
             "hillshade-highlight-color": colours.shine,
             "hillshade-accent-color": colours.shade,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DIST: Final = Path(__file__).parent / "dist"
 """What `npm run build` leaves: the bundles, their style sheets and `fonts/`."""
-KIGALI: Final = {"longitude": 30.0605, "latitude": -1.9536, "zoom": 14.2, "pitch": 50.0, "bearing": 20.0}
+KIGALI: Final = {"longitude": 30.0605, "latitude": -1.9475, "zoom": 15.4, "pitch": 50.0, "bearing": 20.0}
 COUNTRY: Final = {"longitude": 29.92, "latitude": -1.98, "zoom": 7.9, "pitch": 0.0, "bearing": 0.0}
 
 
@@ -45,7 +45,10 @@ class TwinMap(JSComponent):
     hovered = param.Dict(default={}, doc="The same for what lies under the pointer.")
     viewport = param.Dict(default={}, doc="The camera as it stands, and bounds: west, south, east, north.")
 
-    heard = param.Dict(default={}, doc="layer and seq of the last change that the map heard of and asked its tiles anew for.")
+    mode_wanted = param.Dict(default={}, doc="place, from 1, of the mode that a key asked for; at: when.")
+    heard = param.Dict(
+        default={}, doc="layer and seq of the last change that the map heard of and asked its tiles anew for."
+    )
 
     _bundle: ClassVar[Path] = DIST / "twin-map.bundle.js"
 

@@ -54,6 +54,7 @@ class Planner:
         address = read_address(dict(context.query) or _session_query(), self.entries)
         self.say: Words = words(address.language)
         self.mode = address.mode if address.mode in self.modes() else "look"
+        self.renewals = 0
         self.shown: tuple[str, Row] | None = None
         self.map = self._make_map(address)
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
@@ -86,6 +87,11 @@ class Planner:
         return [mode for mode in MODES if not WORKING_MODES[mode] or WORKING_MODES[mode] in self.entries]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no layer holds anything to draw."""
+        return not any(one.get("count") for one in self.catalogue)
+
+    @property
     def theme(self) -> Theme:
         return cast("Theme", self.map.theme)
 
@@ -106,8 +112,8 @@ class Planner:
         )
         self.map.param.update(
             language=say.language,
-            texts=map_texts(say),
-            style_url=self.context.styles_url.format(theme=self.theme, language=say.language),
+            texts=map_texts(say, empty=self.is_empty),
+            style_url=self._style_url(self.theme, say.language),
         )
         self.card.css_classes = [self.theme]
         self._share()
@@ -147,7 +153,7 @@ class Planner:
             layers = for_mode(layers, self.mode)
         has_flows = "migration.flows" in self.entries
         return PageMap(
-            style_url=self.context.styles_url.format(theme=address.theme, language=address.language),
+            style_url=self._style_url(address.theme, address.language),
             theme=address.theme,
             language=address.language,
             camera=dict(address.camera),
@@ -155,7 +161,7 @@ class Planner:
             selected=dict(zip(("layer", "fid"), address.selected, strict=True)) if address.selected else {},
             live_url=self.context.live_url if "iot.sensors" in self.entries else "",
             flows_url=self.context.flows_url if has_flows else "",
-            texts=map_texts(self.say),
+            texts=map_texts(self.say, empty=self.is_empty),
             keep_address=True,
             sizing_mode="stretch_both",
             margin=0,
@@ -191,6 +197,10 @@ class Planner:
             sx=PAGE_SX,
         )
 
+    def _style_url(self, theme: str, language: str) -> str:
+        address = self.context.styles_url.format(theme=theme, language=language)
+        return f"{address}&renewal={self.renewals}" if self.renewals else address
+
     def _begin_early(self) -> None:
         """Gives the page's head what the map needs to begin before the session's socket is open: its parameters and its style."""
         document = pn.state.curdoc
@@ -207,6 +217,8 @@ class Planner:
     def _watch(self) -> None:
         self.map.param.watch(self._clicked, "clicked")
         self.map.param.watch(lambda _: self._share(), "layers")
+        self.map.param.watch(self._heard, "heard")
+        self.map.param.watch(self._pressed, "mode_wanted")
         self.search.param.watch(self._found, "chosen")
         self.languages.param.watch(self._spoken, "value")
         self.modes_switch.param.watch(self._switched, "value")
@@ -219,6 +231,23 @@ class Planner:
             self._share("")
             return
         self.open_feature(str(picked["layer"]), int(picked["fid"]), told=picked.get("properties") or {})
+
+    def _heard(self, _: Any) -> None:
+        """A layer changed: the list tells its new count and age; a layer that was empty until now comes onto the map."""
+        before = set(self.map.layers)
+        self.catalogue = list(self.context.catalogue())
+        self.entries = {str(one["name"]): one for one in self.catalogue}
+        fresh = states(self.catalogue, None)
+        self.list.groups = groups(self.catalogue, self.say, theme=self.theme, sectors=self.context.sectors)
+        if fresh.keys() != before:
+            self.map.layers = {name: self.map.layers.get(name, state) for name, state in fresh.items()}
+            self.renewals += 1
+            self.relabel()
+
+    def _pressed(self, event: Any) -> None:
+        place = int(event.new.get("place", 0))
+        if 1 <= place <= len(self.modes()):
+            self.modes_switch.value = self.modes()[place - 1]
 
     def _found(self, event: Any) -> None:
         hit = event.new

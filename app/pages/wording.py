@@ -9,13 +9,18 @@ from app.i18n import Words
 MODE_WORDS: Final = {"look": "Look", "live": "Live", "migrate": "Migrate"}
 
 
-def map_texts(say: Words) -> dict[str, str]:
-    """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill."""
+def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
+    """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill; `empty`: nothing is loaded."""
     return {
         "loading": say("Opening the map of Rwanda…"),
         "no_webgl": say(
             "This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."
         ),
+        "empty": say(
+            "Nothing is loaded yet. Run `twin load` (or `twin demo`) where the service runs; the map fills by itself."
+        )
+        if empty
+        else "",
         "no_style": say("The map did not come. Check that the service runs, then reload the page."),
         "map_controls": say("Map controls"),
         "zoom_in": say("Zoom in"),
@@ -28,6 +33,7 @@ def map_texts(say: Words) -> dict[str, str]:
         "live_live": say("Live: {count} sensors"),
         "live_lost": say("The sensors cannot be reached; trying again"),
         "live_off": "",
+        "simulated": say("simulated"),
         "marks": say("◇ synthetic   ◈ schematic   ≈ modelled"),
     }
 

@@ -3,7 +3,7 @@ import type { Map as MapLibre } from "maplibre-gl";
 import type { LiveFeed } from "./live";
 import type { Camera } from "./model";
 
-const KIGALI: Camera = { longitude: 30.0605, latitude: -1.9536, zoom: 14.2, pitch: 50, bearing: 20 };
+const KIGALI: Camera = { longitude: 30.0605, latitude: -1.9475, zoom: 15.4, pitch: 50, bearing: 20 };
 const COUNTRY: Camera = { longitude: 29.92, latitude: -1.98, zoom: 7.9, pitch: 0, bearing: 0 };
 const FLIGHT_MS = 1600;
 const LIGHT_TILT = 50;
@@ -117,7 +117,7 @@ export class Strip {
     const words = this.#texts[`live_${feed.state}`] ?? "";
     const count = feed.sensors.size;
     this.#live.dataset["state"] = feed.state;
-    this.#live.textContent = feed.state === "live" ? words.replace("{count}", String(count)) : words;
+    this.#live.textContent = feed.state === "live" ? `${words.replace("{count}", String(count))}${feed.isSimulated() ? ` ◇ ${this.#texts["simulated"] ?? ""}` : ""}` : words;
     this.#live.hidden = feed.state === "off";
   }
 }

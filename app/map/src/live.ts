@@ -60,6 +60,12 @@ export class LiveFeed {
     };
   }
 
+  /** Whether any of what is heard was made by the simulator. */
+  isSimulated(): boolean {
+    for (const sensor of this.sensors.values()) if (sensor.origin === "simulated") return true;
+    return false;
+  }
+
   stop(): void {
     window.clearTimeout(this.#timer);
     const socket = this.#socket;

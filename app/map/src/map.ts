@@ -3,13 +3,15 @@ import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } 
 import workerSource from "maplibre-worker-source";
 import { fetchFlows, type Flow } from "./flows";
 import { writeAddress } from "./address";
-import { Controls, Strip, flyTo } from "./controls";
+import { Controls, Strip, flight, flyTo } from "./controls";
+import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
 import { isRef, type Heard, type MapModel, type Picked } from "./model";
 import { fontsReady } from "./fonts";
 import type { Overlay } from "./overlay";
 import { Selection, pickTiled } from "./picking";
+import { Tip } from "./tip";
 import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 
 const HOVER_MS = 120;
@@ -24,6 +26,7 @@ export class TwinMap {
   readonly #map: MapLibre;
   readonly #controls: Controls;
   readonly #strip = new Strip();
+  readonly #tip = new Tip();
   readonly #feed: LiveFeed;
   /** Made after the first frame: a second drawing context takes its time. */
   #overlay: Overlay | null = null;
@@ -78,6 +81,7 @@ export class TwinMap {
     this.#selection = new Selection(this.#map);
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
     this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
+    canvas.append(this.#tip.root);
     root.append(this.#controls.root, this.#strip.root);
     this.say();
     this.#listen(canvas);
@@ -224,8 +228,20 @@ export class TwinMap {
         const found = map.isMoving() ? null : this.#pick(event);
         map.getCanvas().style.cursor = found ? "pointer" : "";
         this.#hovered(found);
+        const simulated = this.#feed.isSimulated() && found?.layer === SENSORS;
+        this.#tip.show(found, event.point, simulated ? "◇" : found?.layer === FLOWS ? "≈" : "");
       }, HOVER_MS);
     });
+    map.on("mouseout", () => this.#tip.show(null, { x: 0, y: 0 }, ""));
+    map.on("movestart", () => this.#tip.show(null, { x: 0, y: 0 }, ""));
+    if (this.model.keep_address)
+      listenToKeys(
+        {
+          move: (x, y) => map.panBy([x, y], { duration: flight() / 8 }),
+          mode: (place) => (this.model.mode_wanted = { place, at: performance.now() }),
+        },
+        this.#ended.signal,
+      );
     map.on("moveend", () => {
       const { lng, lat } = map.getCenter();
       const view = map.getBounds();

@@ -62,6 +62,8 @@ export interface MapModel {
   clicked: Picked | Record<string, never>;
   hovered: Picked | Record<string, never>;
   viewport: Viewport | Record<string, never>;
+  /** The mode a key asked for, by its place in the switch; `at` makes each press new. */
+  mode_wanted: { place: number; at: number } | Record<string, never>;
   /** The last change that the map heard of. */
   heard: Heard | Record<string, never>;
   on(name: string, callback: () => void): void;

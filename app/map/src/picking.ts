@@ -1,25 +1,42 @@
-// What lies under the pointer: deck's arcs and points first, then the style's own features, topmost first.
+// What lies under the pointer among the style's own features.
 import type { Map as MapLibre, MapGeoJSONFeature, PointLike } from "maplibre-gl";
 import type { FeatureRef, Picked, Place } from "./model";
 import { layerOf } from "./style";
 
 const REACH = 4;
-/** Where only areas lie under the pointer, the narrowest of the shown levels is meant. */
+/** From the widest area to the narrowest. */
 const LEVELS = ["land.provinces", "land.districts", "land.sectors", "land.cells", "land.villages"];
 
-/** The topmost tiled feature within a few pixels, or null. */
+/** The tiled feature that is meant, or null: points before buildings, buildings before lines, lines before areas, the narrowest
+ * area first. Points and lines within a few pixels; a building under the pixel itself, else within that reach. */
 export function pickTiled(map: MapLibre, point: { x: number; y: number }, place: Place): Picked | null {
   const box: [PointLike, PointLike] = [
     [point.x - REACH, point.y - REACH],
     [point.x + REACH, point.y + REACH],
   ];
-  const under = map.queryRenderedFeatures([point.x, point.y]).filter(isFeature);
-  const level = (one: MapGeoJSONFeature): number => LEVELS.indexOf(layerOf(one.layer)!);
-  const first = under[0];
-  const exact = first && level(first) >= 0 ? under.reduce((one, other) => (level(other) > level(one) ? other : one)) : first;
-  const near = map.queryRenderedFeatures(box).find((one) => isFeature(one) && ["circle", "line"].includes(one.layer.type));
-  const best = near && (!exact || exact.layer.type === "fill" || near.layer.type === "circle") ? near : exact;
+  const exact = map.queryRenderedFeatures([point.x, point.y]).filter(isFeature);
+  const near = map.queryRenderedFeatures(box).filter(isFeature);
+  const kind = (from: MapGeoJSONFeature[], type: string): MapGeoJSONFeature | undefined =>
+    from.find((one) => one.layer.type === type && !isEdge(one));
+  const areas = exact.filter((one) => one.layer.type === "fill");
+  const best =
+    kind(near, "circle") ??
+    kind(exact, "fill-extrusion") ??
+    kind(near, "fill-extrusion") ??
+    kind(near, "line") ??
+    areas.reduce<MapGeoJSONFeature | undefined>((least, one) => (least && width(least) <= width(one) ? least : one), undefined);
   return best ? picked(best, place) : null;
+}
+
+/** A line that only bounds an area. */
+function isEdge(feature: MapGeoJSONFeature): boolean {
+  return feature.layer.type === "line" && (LEVELS.includes(layerOf(feature.layer)!) || feature.layer.id.endsWith(":edge"));
+}
+
+/** How wide an area is meant to be: a level of the administration by its rank, anything else by less than all of them. */
+function width(feature: MapGeoJSONFeature): number {
+  const level = LEVELS.indexOf(layerOf(feature.layer)!);
+  return level < 0 ? 0 : LEVELS.length - level;
 }
 
 function isFeature(feature: MapGeoJSONFeature): boolean {

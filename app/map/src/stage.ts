@@ -39,7 +39,9 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
       if (ended) return;
       map = new TwinMap(root, model, style, graphics);
       root.dataset["map"] = "yes";
-      note.remove();
+      // Never an empty map: where nothing is loaded, the note stays and says what to do.
+      if (model.texts["empty"]) note.textContent = model.texts["empty"];
+      else note.remove();
       await map.painted;
       if (deep) void map.deepen();
     } catch (error) {

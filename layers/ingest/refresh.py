@@ -62,9 +62,14 @@ def load_all(
     """
     outcomes: list[Outcome | Future[Outcome]] = []
     with Spools() as spools, _thread("finish") as behind, _thread("raster") as beside:
-        run = _Run(db, registry, folder, actor, region, cache, scope, seed, again, spools, behind, beside)
+        chosen = declared(registry, only)
+        makers = sum(isinstance(one, Source) and one.read is not None for one in chosen)
+        run = _Run(
+            db, registry, folder, actor, region, cache, scope, seed, again, spools, behind, beside,
+            spools.folder if makers > 1 else None,
+        )  # fmt: skip
         waiting: deque[Future[Outcome]] = deque()
-        for source in declared(registry, only):
+        for source in chosen:
             begun = run.begin(source, progress)
             outcomes.append(begun)
             if isinstance(source, Source) and isinstance(begun, Future):
@@ -96,6 +101,8 @@ class _Run:
     """Finishes vector sources in the order they were begun."""
     beside: ThreadPoolExecutor
     """Makes rasters."""
+    spool: Path | None
+    """Where one sector's reader leaves something for another's; None where only one reads by itself."""
 
     def begin(self, source: Source | RasterSource, progress: Watch | None) -> Outcome | Future[Outcome]:
         """The outcome of a source where it is known at once; otherwise the promise of one."""
@@ -112,7 +119,7 @@ class _Run:
                 progress=watch, again=self.again,
             )  # fmt: skip
             return self.beside.submit(_told, source, path, started, raster)
-        reading = Reading(folder=self.folder, path=path, scope=self.scope, seed=self.seed, spool=self.spools.folder)
+        reading = Reading(folder=self.folder, path=path, scope=self.scope, seed=self.seed, spool=self.spool)
         read = partial(
             begin, self.db, layer, source, path, actor=self.actor, region=self.region, inputs=inputs, spools=self.spools,
             reading=reading, progress=watch, again=self.again,

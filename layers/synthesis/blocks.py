@@ -14,6 +14,8 @@ from layers.synthesis.noise import Keys, derive
 from layers.synthesis.pieces import Pieces, from_polygons
 
 _LINE_POINTS = 24
+_LAKE_POINTS = 60
+_LAKE_MARGIN_DEG = 1e-4
 _ROAD_STEP_DEG = 30.0 / 111_000.0
 
 
@@ -110,10 +112,10 @@ def _barred(shapes: Shapes, frames: Frames, obstacles: Obstacles) -> Shapes:
     """What is no block in each village, in its local frame: lakes and buffered corridors, (n,) possibly empty."""
     barred: Shapes = np.full(len(shapes), shapely.GeometryCollection(), dtype=object)
     village, lake = obstacles.lakes.query(shapes, predicate="intersects")
-    pieces = [frames.shapes_local(obstacles.lakes.geometries[lake], village)]
+    box = shapely.bounds(shapes)
+    pieces = [frames.shapes_local(_near(obstacles.lakes.geometries[lake], box[village]), village)]
     owners = [village]
     widest = float(obstacles.half_width_m.max(initial=0.0))
-    box = shapely.bounds(shapes)
     margin = (widest / frames.scale).repeat(2, axis=1).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1, 4)
     box += margin * (-1, -1, 1, 1)
     village, line = obstacles.lines.query(shapely.box(*box.T))
@@ -128,6 +130,18 @@ def _barred(shapes: Shapes, frames: Frames, obstacles: Obstacles) -> Shapes:
         groups = np.asarray(shapely.geometrycollections(piece[order], indices=dense), dtype=object)
         barred[touched] = shapely.union_all(groups[:, None], axis=1)
     return barred
+
+
+def _near(shapes: Shapes, box: Floats) -> Shapes:
+    """The part of each large shape (n,) about its box (n, 4), a little wider: a village needs not the whole of Lake Kivu."""
+    near: Shapes = shapes.copy()
+    margin = _LAKE_MARGIN_DEG
+    for row in np.flatnonzero(shapely.get_num_coordinates(shapes) > _LAKE_POINTS):
+        west, south, east, north = box[row]
+        near[row] = shapely.make_valid(
+            shapely.clip_by_rect(shapes[row], west - margin, south - margin, east + margin, north + margin)
+        )
+    return near
 
 
 def _long_axes(shapes: Shapes) -> Floats:

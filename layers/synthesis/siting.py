@@ -1,7 +1,9 @@
 """Where on its plot a building stands, whether it may, and which plots are built on.
 
 A footprint is a rectangle with its long side along the contour, shrunk until it keeps its setback from every edge of the
-plot. It may stand when no point of its bounding box, tried at three by three, is wetland, water or too steep.
+plot. It may stand when no point of its bounding box, tried at three by three, is wetland, water or too steep. Where no
+elevation model holds a height (Lake Kivu's shore in Rusizi), no slope is known: buildings there are `untested`, and their
+`ground_se_m` grows by 0.1 m for each metre to the nearest known height.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from layers.synthesis.people import ranks
 from layers.synthesis.pieces import Pieces
 from layers.synthesis.programme import Programme, barred, centre_pull
 
-REASONS = ("regular", "crowded", "steep", "wetland", "water")
-CROWDED = 1
+REASONS = ("regular", "crowded", "steep", "wetland", "water", "untested")
+CROWDED, UNTESTED = 1, 5
 NO_ROOM = 9
 _ORIENT_PERCENT = 4.0
 _VILLAGE_HOME_M2, _TOWN_HOME_M2 = 62.0, 145.0

@@ -18,7 +18,7 @@ from layers.synthesis.parcelling import contour_turn, contours, in_place_order, 
 from layers.synthesis.people import share, standard_errors
 from layers.synthesis.pieces import Pieces, join, ring_polygons
 from layers.synthesis.programme import Programme, barred, centre_pull, programme
-from layers.synthesis.siting import REASONS, Choice, Seats, choose, seats
+from layers.synthesis.siting import REASONS, UNTESTED, Choice, Seats, choose, seats
 from layers.synthesis.slivers import merge
 
 _ROAD_REACH_M = 1500.0
@@ -160,6 +160,9 @@ def _buildings(
     corners = frames.lonlat(seat.corners().reshape(-1, 2), np.repeat(owner, 4)).reshape(-1, 4, 2)
     spots = np.concatenate([corners, lonlat[:, None, :]], axis=1)
     height, error = (v.reshape(-1, 5) for v in country.terrain.heights(spots.reshape(-1, 2)))
+    # Where no model holds a height the slope of the filled void says nothing: the building tells so, beside its ground_se_m.
+    tested = country.terrain.known(spots.reshape(-1, 2)).reshape(-1, 5).all(axis=1)
+    reason = np.where((choice.reason == 0) & ~tested, UNTESTED, choice.reason)
     village = chunk.ids[owner]
     number = (np.arange(len(owner)) - np.searchsorted(owner, owner) + 1).astype(str).astype(object)
     frame = pd.DataFrame(
@@ -183,7 +186,7 @@ def _buildings(
             "parcel": parcel,
             "village": village,
             "name": None,
-            "siting": np.array(REASONS, dtype=object)[choice.reason],
+            "siting": np.array(REASONS, dtype=object)[reason],
             "origin": "synthetic",
         }
     )

@@ -43,7 +43,7 @@ BUILDINGS = Layer(
         Field("parcel", title="Parcel id", min_zoom=16),
         Field("village", title="Village id", min_zoom=16),
         NAME,
-        Field("siting", title="regular, or why the siting rule yielded", min_zoom=16),
+        Field("siting", title="regular, untested where no elevation is known, or why the siting rule yielded", min_zoom=16),
     ),
     min_zoom=14,
     max_zoom=15,

@@ -12,6 +12,7 @@ from geopandas.testing import assert_geodataframe_equal
 from layers.synthesis.blocks import village_blocks
 from layers.synthesis.country import Country, Rules
 from layers.synthesis.frames import Frames
+from layers.synthesis.ground import Terrain
 from layers.synthesis.inputs import from_folder
 from layers.synthesis.noise import village_keys
 from layers.synthesis.programme import barred
@@ -149,6 +150,14 @@ def test_ground_in_a_void_carries_a_larger_error(tiny: Country) -> None:
     assert tiny.terrain.heights(known)[1] == pytest.approx(5.0)
     assert tiny.terrain.heights(void)[1] > 10.0
     assert 1380 < tiny.terrain.heights(void)[0][0] < 1450
+
+
+def test_buildings_on_unknown_ground_say_that_no_slope_was_tested(tiny: Country, made: Pair) -> None:
+    assert set(made.buildings["siting"]) <= {"regular", "crowded", "steep", "wetland", "water"}
+    bare = whole(stock(dataclasses.replace(tiny, terrain=Terrain(())), seed=7)).buildings
+    assert set(bare["siting"]) <= {"untested", "crowded", "wetland", "water"}
+    assert (bare["siting"] == "untested").mean() > 0.5
+    assert (bare.loc[bare["siting"] == "untested", "ground_se_m"] == 500).all()
 
 
 def test_a_sector_without_villages_is_refused(tiny: Country) -> None:

@@ -25,6 +25,7 @@ def entry(name: str, geometry: str, **more: Any) -> dict[str, Any]:
         "max_zoom": 15,
         "fields": [{"name": "name", "type": "text"}],
         "style": {},
+        "sources": [{"name": "osm", "attribution": "OpenStreetMap contributors"}, {"name": "<b>survey</b>"}],
         **more,
     }
 
@@ -123,3 +124,8 @@ def test_a_new_generation_changes_the_addresses_of_the_tiles() -> None:
     older = style(CATALOGUE)["sources"]["infrastructure.roads"]["tiles"]
     newer = style([{**one, "generation": 8} for one in CATALOGUE])["sources"]["infrastructure.roads"]["tiles"]
     assert older != newer
+
+
+def test_every_source_names_whom_its_licence_asks_to_name_and_no_markup_of_the_data() -> None:
+    for source in style(CATALOGUE)["sources"].values():
+        assert source["attribution"] == "© OpenStreetMap contributors, &lt;b&gt;survey&lt;/b&gt;"

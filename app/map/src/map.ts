@@ -2,7 +2,7 @@
 import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerSource from "maplibre-worker-source";
 import { fetchFlows, type Flow } from "./flows";
-import { writeAddress } from "./address";
+import { viewportOf, writeAddress } from "./address";
 import { Controls, Strip, flight, flyTo } from "./controls";
 import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
@@ -10,6 +10,7 @@ import { Changes } from "./changes";
 import { isRef, type Heard, type MapModel, type Picked } from "./model";
 import { fontsReady } from "./fonts";
 import type { Overlay } from "./overlay";
+import { whenPainted } from "./painted";
 import { Selection, pickTiled } from "./picking";
 import { Tip } from "./tip";
 import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
@@ -18,7 +19,6 @@ const HOVER_MS = 120;
 const TICK_MS = 1000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
-const BOUNDARIES = "land.districts:fill";
 
 setWorkerUrl(URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" })));
 
@@ -91,7 +91,7 @@ export class TwinMap {
       root.dataset["ready"] = "yes";
       this.select();
     });
-    this.painted = this.#paint(root);
+    this.painted = whenPainted(this.#map, root);
   }
 
   /** Follows another model; what was done on the map meanwhile is told to it. */
@@ -243,16 +243,7 @@ export class TwinMap {
         this.#ended.signal,
       );
     map.on("moveend", () => {
-      const { lng, lat } = map.getCenter();
-      const view = map.getBounds();
-      this.model.viewport = {
-        longitude: lng,
-        latitude: lat,
-        zoom: map.getZoom(),
-        pitch: map.getPitch(),
-        bearing: map.getBearing(),
-        bounds: [view.getWest(), view.getSouth(), view.getEast(), view.getNorth()],
-      };
+      this.model.viewport = viewportOf(map);
       this.share();
       this.draw();
     });
@@ -267,24 +258,6 @@ export class TwinMap {
     map.on("idle", () => {
       canvas.dataset["idle"] = String(Number(canvas.dataset["idle"] ?? 0) + 1);
       this.draw();
-    });
-  }
-
-  /** When the boundaries stand on the canvas, says so on the element: `data-painted`, milliseconds since the page began.
-   * Without boundaries the first idle moment counts. */
-  #paint(root: HTMLElement): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#map.off("render", look);
-        this.#map.off("idle", done);
-        root.dataset["painted"] ??= performance.now().toFixed(0);
-        resolve();
-      };
-      const look = (): void => {
-        if (this.#map.getLayer(BOUNDARIES) && this.#map.queryRenderedFeatures({ layers: [BOUNDARIES] }).length) done();
-      };
-      this.#map.on("render", look);
-      this.#map.on("idle", done);
     });
   }
 

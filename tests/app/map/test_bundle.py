@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.map.component import DIST, LayerList, TwinMap
+from app.map.component import DIST, LayerList, PageMap, TwinMap
+from tests.tiles.test_style import CATALOGUE
+from tiles.style import STYLES, style
 
 PACKAGE = DIST.parent
 
@@ -25,6 +30,31 @@ def test_the_bundle_is_under_two_megabytes_gzipped(bundle: bytes) -> None:
     assert len(gzip.compress(bundle)) < 2_000_000
 
 
+def test_what_the_page_s_first_frame_needs_is_under_half_a_megabyte_gzipped() -> None:
+    [begin] = (DIST / "page").glob("begin-*.js")
+    text = begin.read_text(encoding="utf-8")
+    wanted = [begin, *((DIST / "page" / name) for name in re.findall(r'(?:^|;)import[^;]*?"\./([\w-]+\.js)"', text[:2000]))]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in wanted) < 500_000
+
+
+@pytest.mark.parametrize("theme", STYLES)
+def test_the_style_is_what_maplibre_s_own_validator_accepts(theme: Any, tmp_path: Path) -> None:
+    file = tmp_path / "style.json"
+    file.write_text(json.dumps(style(CATALOGUE, theme=theme, base="https://twin.example")), encoding="utf-8")
+    node = shutil.which("node")
+    assert node, "Node.js builds the map; its style validator runs there too"
+    validator = PACKAGE / "node_modules/@maplibre/maplibre-gl-style-spec/dist/gl-style-validate.mjs"
+    judged = subprocess.run([node, str(validator), str(file)], capture_output=True, text=True, timeout=60, check=False)
+    assert (judged.returncode, judged.stdout) == (0, ""), judged.stdout
+
+
+def test_the_page_begins_the_map_with_the_component_s_own_parameters() -> None:
+    begun = PageMap(style_url="/styles/dark.json", theme="dark").begun()
+    assert json.loads(json.dumps(begun))["theme"] == "dark"
+    assert {"style_url", "camera", "layers", "texts", "share", "heard", "mode_wanted"} <= begun.keys()
+    assert "sizing_mode" not in begun
+
+
 def test_style_sheets_and_fonts_lie_beside_the_bundle() -> None:
     for name in ("twin-map.bundle.css", "twin-layers.bundle.js", "twin-layers.bundle.css", "fonts/inter-latin-400-normal.woff2"):
         assert (DIST / name).is_file(), name
@@ -37,6 +67,7 @@ def test_the_style_sheets_import_nothing_from_outside() -> None:
 
 def test_both_components_find_their_bundles() -> None:
     assert TwinMap._bundle_path == DIST / "twin-map.bundle.js"
+    assert PageMap._bundle_path == DIST / "twin-page.bundle.js"
     assert LayerList._bundle_path == DIST / "twin-layers.bundle.js"
 
 

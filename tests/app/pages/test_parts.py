@@ -146,3 +146,9 @@ def test_a_found_place_fills_the_view_and_a_found_point_is_looked_at_closely() -
 @pytest.mark.parametrize(("value", "said"), [(1234, "1234"), (12345, "12\u202f345"), (0.12349, "0.123"), (True, "True"), ("a", "a")])
 def test_figures_read_as_figures(value: object, said: str) -> None:
     assert number(value) == said
+
+
+def test_an_empty_twin_says_what_to_do() -> None:
+    assert map_texts(words("en"))["empty"] == ""
+    for language in LANGUAGES:
+        assert "twin load" in map_texts(words(language), empty=True)["empty"]

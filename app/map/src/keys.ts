@@ -1,0 +1,45 @@
+// Keys that work anywhere on the page: `/` searches, digits change the mode, arrows move the map.
+const STEP_PX = 120;
+const MOVES: Record<string, [x: number, y: number]> = {
+  ArrowLeft: [-STEP_PX, 0],
+  ArrowRight: [STEP_PX, 0],
+  ArrowUp: [0, -STEP_PX],
+  ArrowDown: [0, STEP_PX],
+};
+const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio], .maplibregl-canvas";
+
+export interface KeyActs {
+  move(x: number, y: number): void;
+  /** A mode by its place in the switch, from 1. */
+  mode(place: number): void;
+}
+
+/** Listens until the signal ends. Keys belong to whatever is typed in; with a modifier, to the browser. */
+export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const target = event.composedPath()[0];
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target instanceof Element && target.matches(TYPED_IN)) return;
+      const move = MOVES[event.key];
+      if (event.key === "/") searchField()?.focus();
+      else if (/^[1-9]$/.test(event.key)) acts.mode(Number(event.key));
+      else if (move) acts.move(...move);
+      else return;
+      event.preventDefault();
+    },
+    { signal },
+  );
+}
+
+/** The page's first search field, wherever its component's shadow hides it. */
+function searchField(root: ParentNode = document): HTMLElement | null {
+  const here = root.querySelector<HTMLElement>("input[role=combobox]");
+  if (here) return here;
+  for (const one of root.querySelectorAll("*")) {
+    const found = one.shadowRoot && searchField(one.shadowRoot);
+    if (found) return found;
+  }
+  return null;
+}

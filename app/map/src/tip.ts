@@ -1,0 +1,41 @@
+// What lies under the pointer, said beside it: a name and its newest values, for what cannot be read off the map.
+import type { Picked } from "./model";
+
+const SAID_OF = new Set(["iot.sensors", "migration.flows"]);
+const MOST_ROWS = 4;
+const QUIET = new Set(["id", "fid", "time", "quality", "origin", "name", "classification", "valid_from", "valid_to", "from_unit", "to_unit"]);
+const ENDS = [
+  ["from_district", "to_district"],
+  ["from", "to"],
+] as const;
+
+export class Tip {
+  readonly root = document.createElement("div");
+
+  constructor() {
+    this.root.className = "twin-tip";
+    this.root.setAttribute("role", "tooltip");
+    this.root.hidden = true;
+  }
+
+  /** Shows a thing at pixels from the upper left of the map; null hides it. `marks` follows its name. */
+  show(found: Picked | null, at: { x: number; y: number }, marks: string): void {
+    this.root.hidden = !found || !SAID_OF.has(found.layer);
+    if (!found || this.root.hidden) return;
+    const { properties } = found;
+    const ends = ENDS.find(([from]) => properties[from]);
+    const head = document.createElement("strong");
+    head.textContent = `${ends ? `${properties[ends[0]]} → ${properties[ends[1]]}` : String(properties["name"] ?? found.id)}${marks && ` ${marks}`}`;
+    const hidden = new Set<string>([...QUIET, ...(ends ?? [])]);
+    const rows = Object.entries(properties)
+      .filter(([name, value]) => !hidden.has(name) && value !== null && value !== "")
+      .slice(0, MOST_ROWS)
+      .map(([name, value]) => {
+        const row = document.createElement("span");
+        row.textContent = `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 100) / 100 : String(value)}`;
+        return row;
+      });
+    this.root.replaceChildren(head, ...rows);
+    this.root.style.transform = `translate(${at.x + 14}px, ${at.y + 14}px)`;
+  }
+}

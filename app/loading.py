@@ -100,7 +100,7 @@ def _load_folder(
     from layers.ingest.refresh import load_all
 
     return load_all(
-        opened.database, registry, folder_of(settings, told=bars.note), actor=SYSTEM, region=settings.data.region,
+        opened.database, registry, folder_of(settings, told=bars.note), actor=SYSTEM, region=settings.data.region, min_cell=settings.privacy.min_cell,
         cache=settings.data.cache, scope=settings.data.scope, seed=settings.data.seed, progress=bars.watch, again=again,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def _load_file(
         raise BadInput(f"{given.origin!r} is no origin", remedy=f"choose from {', '.join(ORIGINS)}")
     known = registry.layer(given.layer)
     return load_file(
-        opened.database, known, given.file, actor=SYSTEM, region=settings.data.region, cache=settings.data.cache,
+        opened.database, known, given.file, actor=SYSTEM, region=settings.data.region, min_cell=settings.privacy.min_cell, cache=settings.data.cache,
         name=given.name, origin=given.origin, licence=given.licence, part=given.part, crs=given.crs,
         key=given.key, progress=bars.named(f"{known.name} ← {given.file.name}"), again=again,
     )  # fmt: skip

@@ -55,6 +55,9 @@ class Field:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     error_of: str | None = None
+    persons: bool = False
+    """True where the figure counts real persons: a row of fewer than TWIN_MIN_CELL of them is set aside at load, since they could be
+    found again. None at all is no secret, and made-up persons are none."""
     min_zoom: int = 0
     """From which zoom on the field is carried in tiles."""
 

@@ -13,7 +13,7 @@ from layers.ingest.outcome import Outcome
 from layers.ingest.rasters import load_raster
 from layers.ingest.readers import Spools, open_source
 from layers.ingest.repair import as_text
-from layers.ingest.rows import GIVEN, SeenIds
+from layers.ingest.rows import GIVEN, MIN_CELL, SeenIds
 from layers.spec import Layer, Origin, Progress, RasterSource, Source
 from twin.access import Actor
 from twin.db import Database
@@ -106,6 +106,7 @@ def load_file(
     actor: Actor,
     region: BBox,
     cache: Path,
+    min_cell: int = MIN_CELL,
     name: str | None = None,
     origin: Origin = "open-data",
     licence: str = "",
@@ -145,6 +146,7 @@ def load_file(
             path,
             actor=actor,
             region=region,
+            min_cell=min_cell,
             crs=crs,
             spools=spools,
             progress=progress,

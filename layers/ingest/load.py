@@ -20,7 +20,7 @@ from psycopg import sql
 from layers.ingest.files import changed_at, fingerprint
 from layers.ingest.outcome import Outcome
 from layers.ingest.readers import Opened, Spools, open_source
-from layers.ingest.rows import Conform, Conformed, SeenIds
+from layers.ingest.rows import MIN_CELL, Conform, Conformed, SeenIds
 from layers.ingest.staging import Staging
 from layers.spec import Layer, Progress, Reading, Source
 from layers.tables import identifier
@@ -59,6 +59,7 @@ def load(
     *,
     actor: Actor,
     region: BBox,
+    min_cell: int = MIN_CELL,
     crs: str | None = None,
     inputs: tuple[Path, ...] = (),
     reading: Reading | None = None,
@@ -73,7 +74,7 @@ def load(
     NotPermitted without the right to operate or to read what the source holds, Unavailable where the database is away or full.
     """
     begun = begin(
-        db, layer, source, path, actor=actor, region=region, crs=crs, inputs=inputs, reading=reading, spools=spools,
+        db, layer, source, path, actor=actor, region=region, min_cell=min_cell, crs=crs, inputs=inputs, reading=reading, spools=spools,
         progress=progress, again=again,
     )  # fmt: skip
     return begun if isinstance(begun, Outcome) else begun.finish()
@@ -87,6 +88,7 @@ def begin(
     *,
     actor: Actor,
     region: BBox,
+    min_cell: int = MIN_CELL,
     crs: str | None = None,
     inputs: tuple[Path, ...] = (),
     reading: Reading | None = None,
@@ -114,7 +116,7 @@ def begin(
         kept = spools if spools is not None else held.enter_context(Spools())
         holder = held.enter_context(staging.alone())
         opened = open_source(source, path, spools=kept, reading=reading, crs=crs)
-        conform = Conform(layer, source, path, region, opened.crs, SeenIds())
+        conform = Conform(layer, source, path, region, opened.crs, SeenIds(), min_cell)
         tally = _Tally()
         _stage(staging, conform, opened, tally, progress)
         swap = _Swap(staging, path, sha256, last, classification, tally)

@@ -16,6 +16,7 @@ from layers.ingest.load import begin
 from layers.ingest.outcome import Outcome
 from layers.ingest.rasters import load_raster
 from layers.ingest.readers import Spools
+from layers.ingest.rows import MIN_CELL
 from layers.registry import Registry
 from layers.spec import Progress, RasterSource, Reading, Source
 from twin.access import Actor
@@ -51,6 +52,7 @@ def load_all(
     cache: Path,
     scope: str = "kigali",
     seed: int = 2022,
+    min_cell: int = MIN_CELL,
     progress: Watch | None = None,
     only: Collection[str] | None = None,
     again: bool = False,
@@ -65,7 +67,7 @@ def load_all(
         chosen = declared(registry, only)
         makers = sum(isinstance(one, Source) and one.read is not None for one in chosen)
         run = _Run(
-            db, registry, folder, actor, region, cache, scope, seed, again, spools, behind, beside,
+            db, registry, folder, actor, region, cache, scope, seed, min_cell, again, spools, behind, beside,
             spools.folder if makers > 1 else None,
         )  # fmt: skip
         waiting: deque[Future[Outcome]] = deque()
@@ -95,6 +97,7 @@ class _Run:
     cache: Path
     scope: str
     seed: int
+    min_cell: int
     again: bool
     spools: Spools
     behind: ThreadPoolExecutor
@@ -121,7 +124,7 @@ class _Run:
             return self.beside.submit(_told, source, path, started, raster)
         reading = Reading(folder=self.folder, path=path, scope=self.scope, seed=self.seed, spool=self.spool)
         read = partial(
-            begin, self.db, layer, source, path, actor=self.actor, region=self.region, inputs=inputs, spools=self.spools,
+            begin, self.db, layer, source, path, actor=self.actor, region=self.region, min_cell=self.min_cell, inputs=inputs, spools=self.spools,
             reading=reading, progress=watch, again=self.again,
         )  # fmt: skip
         begun = _told(source, path, started, read)

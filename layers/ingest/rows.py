@@ -73,6 +73,10 @@ class SeenIds:
         return again
 
 
+MIN_CELL = 10
+"""Fewest persons in a published cell or flow, unless TWIN_MIN_CELL says otherwise."""
+
+
 @dataclass(slots=True)
 class Conform:
     """Turns batches of one source into rows of its layer; remembers ids and how far it has read."""
@@ -83,6 +87,7 @@ class Conform:
     region: BBox
     crs: CRS
     seen: SeenIds
+    min_cell: int = MIN_CELL
     rows_read: int = 0
 
     def __call__(self, batch: gpd.GeoDataFrame) -> Conformed:
@@ -167,7 +172,16 @@ class Conform:
             values[field.name] = _checked(series, field, verdict)
         given = values.get("origin", pd.Series(pd.NA, index=range(len(frame)), dtype="string"))
         values["origin"] = given.fillna(self.source.origin)
+        self._protect(values, verdict)
         return values
+
+    def _protect(self, values: Mapping[str, pd.Series[Any]], verdict: Verdict) -> None:
+        """Set aside rows whose figures would let persons be found again (Law No 058/2021)."""
+        for field in self.layer.fields:
+            if field.persons and field.name in values:
+                count = pd.to_numeric(values[field.name], errors="coerce")
+                few = ((count > 0) & (count < self.min_cell) & (values["origin"] != "synthetic")).fillna(value=False)
+                verdict.refuse(few.to_numpy(bool), f"{field.name} counts fewer than {self.min_cell} persons")
 
     def _ids(
         self,

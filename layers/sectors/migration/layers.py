@@ -12,7 +12,7 @@ FLOWS = Layer(
     licence="CC BY 4.0",
     id_rule="<unit of origin>-<unit of destination>",
     fields=(
-        Field("people", "real", title="People who moved, modelled", unit="people", minimum=0),
+        Field("people", "real", title="People who moved, modelled", unit="people", persons=True, minimum=0),
         Field("from_unit", "integer", title="Unit of origin", required=True),
         Field("to_unit", "integer", title="Unit of destination", required=True),
         Field("from_district", title="District in which the origin's centre lies"),
@@ -33,9 +33,9 @@ POPULATION = Layer(
     fields=(
         Field("name", title="Sector", required=True),
         Field("district", title="District"),
-        Field("people", "integer", title="People 2022", unit="people", required=True, minimum=0),
-        Field("male", "integer", title="Men and boys", unit="people", minimum=0),
-        Field("female", "integer", title="Women and girls", unit="people", minimum=0),
+        Field("people", "integer", title="People 2022", unit="people", persons=True, required=True, minimum=0),
+        Field("male", "integer", title="Men and boys", unit="people", persons=True, minimum=0),
+        Field("female", "integer", title="Women and girls", unit="people", persons=True, minimum=0),
         Field("density_km2", "real", title="People per square kilometre", unit="people/km2", minimum=0, maximum=60000),
     ),
     min_zoom=0,

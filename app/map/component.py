@@ -60,6 +60,8 @@ class TwinMap(JSComponent):
 class PageMap(TwinMap):
     """The map of the planner's page. The page begins it from its head, before the session's frame is there; this takes it over."""
 
+    narrow = param.Boolean(default=False, doc="Whether the window is too narrow for panels beside the map.")
+
     _bundle: ClassVar[Path] = DIST / "twin-page.bundle.js"
 
     def begun(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def flows_html(rows: Sequence[Row], say: Words) -> str:
     """The table twin of the arcs: the largest flows with their ends."""
     lines = "".join(
         f"<tr><td>{escape(_end(row, 'from'))}</td><td>{escape(_end(row, 'to'))}</td>"
-        f'<td class="figure">{escape(number(row.get("people")))}</td></tr>'
+        f'<td class="figure">{escape(number(_whole(row.get("people"))))}</td></tr>'
         for row in rows
     )
     heads = "".join(f"<th>{escape(say(head))}</th>" for head in ("From", "To", "People"))
@@ -126,6 +126,11 @@ def _source(values: Row, entry: Row) -> str:
     if isinstance(said, (list, tuple)):
         return ", ".join(_source({"source": one}, {}) for one in said)
     return str(said)
+
+
+def _whole(people: object) -> object:
+    """A modelled count of people without the decimals that nobody knows."""
+    return round(people) if isinstance(people, float) else people
 
 
 def _end(row: Row, end: str) -> str:

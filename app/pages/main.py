@@ -219,6 +219,7 @@ class Planner:
         self.map.param.watch(lambda _: self._share(), "layers")
         self.map.param.watch(self._heard, "heard")
         self.map.param.watch(self._pressed, "mode_wanted")
+        self.map.param.watch(self._narrowed, "narrow")
         self.search.param.watch(self._found, "chosen")
         self.languages.param.watch(self._spoken, "value")
         self.modes_switch.param.watch(self._switched, "value")
@@ -243,6 +244,10 @@ class Planner:
             self.map.layers = {name: self.map.layers.get(name, state) for name, state in fresh.items()}
             self.renewals += 1
             self.relabel()
+
+    def _narrowed(self, _: Any) -> None:
+        """Too narrow for panels beside the map: they close, and open over it when they are asked for."""
+        self.page.param.update(sidebar_open=False, contextbar_open=self.shown is not None)
 
     def _pressed(self, event: Any) -> None:
         place = int(event.new.get("place", 0))

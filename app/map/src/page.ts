@@ -2,10 +2,14 @@
 import type { MapModel } from "./model";
 import type { Stage } from "./stage";
 
-export function render({ model }: { model: MapModel }): HTMLElement {
+/** Under this many pixels the panels would cover the map. */
+const NARROW_PX = 900;
+
+export function render({ model }: { model: MapModel & { narrow: boolean } }): HTMLElement {
   const stage = (globalThis as unknown as Record<symbol, Stage>)[Symbol.for("twin.stage")]!;
   queueMicrotask(() => {
     stage.adopt(model);
+    if (innerWidth < NARROW_PX) model.narrow = true;
     document.getElementById("twin-early")?.setAttribute("hidden", "");
   });
   return stage.root;

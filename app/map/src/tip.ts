@@ -32,10 +32,15 @@ export class Tip {
       .slice(0, MOST_ROWS)
       .map(([name, value]) => {
         const row = document.createElement("span");
-        row.textContent = `${name.replaceAll("_", " ")}: ${typeof value === "number" ? Math.round(value * 100) / 100 : String(value)}`;
+        row.textContent = `${name.replaceAll("_", " ")}: ${typeof value === "number" ? figure(value) : String(value)}`;
         return row;
       });
     this.root.replaceChildren(head, ...rows);
     this.root.style.transform = `translate(${at.x + 14}px, ${at.y + 14}px)`;
   }
+}
+
+/** Whole from a hundred up, else two decimals: more is not known. */
+function figure(value: number): string {
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("fr-FR") : String(Math.round(value * 100) / 100);
 }

@@ -33,7 +33,10 @@ def test_the_bundle_is_under_two_megabytes_gzipped(bundle: bytes) -> None:
 def test_what_the_page_s_first_frame_needs_is_under_half_a_megabyte_gzipped() -> None:
     [begin] = (DIST / "page").glob("begin-*.js")
     text = begin.read_text(encoding="utf-8")
-    wanted = [begin, *((DIST / "page" / name) for name in re.findall(r'(?:^|;)import[^;]*?"\./([\w-]+\.js)"', text[:2000]))]
+    wanted = [
+        begin,
+        *((DIST / "page" / name) for name in re.findall(r'(?:^|;)import[^;]*?"\./([\w-]+\.js)"', text[:2000])),
+    ]
     assert sum(len(gzip.compress(path.read_bytes())) for path in wanted) < 500_000
 
 
@@ -56,7 +59,12 @@ def test_the_page_begins_the_map_with_the_component_s_own_parameters() -> None:
 
 
 def test_style_sheets_and_fonts_lie_beside_the_bundle() -> None:
-    for name in ("twin-map.bundle.css", "twin-layers.bundle.js", "twin-layers.bundle.css", "fonts/inter-latin-400-normal.woff2"):
+    for name in (
+        "twin-map.bundle.css",
+        "twin-layers.bundle.js",
+        "twin-layers.bundle.css",
+        "fonts/inter-latin-400-normal.woff2",
+    ):
         assert (DIST / name).is_file(), name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -109,6 +110,53 @@ def test_switching_a_layer_off_changes_the_map_and_the_address(seen: Seen) -> No
     assert np.any(before != seen.canvas())
     box.check()
     seen.page.wait_for_function("() => new URLSearchParams(location.search).get('on').includes('land.districts')")
+
+
+def test_the_map_names_whose_data_it_shows(seen: Seen) -> None:
+    credits_ = seen.page.locator(".maplibregl-ctrl-attrib-inner")
+    credits_.wait_for()
+    assert "twin" in credits_.inner_text()
+
+
+def test_a_slash_goes_to_the_search_and_a_found_place_is_flown_to_and_told_of(seen: Seen) -> None:
+    before = seen.page.evaluate("() => new URLSearchParams(location.search).get('at')")
+    seen.page.locator(".twin-stage").press("/")
+    field = seen.page.locator("input[role=combobox]")
+    assert field.evaluate("one => one.getRootNode().activeElement === one")
+    field.press_sequentially("Huye", delay=30)
+    seen.page.get_by_role("option").first.click()
+    seen.page.wait_for_function("before => new URLSearchParams(location.search).get('at') !== before", arg=before)
+    seen.page.locator(".card h2", has_text="Huye").wait_for()
+
+
+def test_a_digit_changes_the_mode_and_arrows_move_the_map(seen: Seen) -> None:
+    seen.page.evaluate("() => document.querySelector('body').focus()")
+    stage = seen.page.locator(".twin-controls button").first
+    stage.press("2")
+    seen.page.wait_for_function("() => new URLSearchParams(location.search).get('mode') === 'live'")
+    stage.press("1")
+    seen.page.wait_for_function("() => new URLSearchParams(location.search).get('mode') === 'look'")
+    before = seen.page.evaluate("() => new URLSearchParams(location.search).get('at')")
+    stage.press("ArrowRight")
+    seen.page.wait_for_function("before => new URLSearchParams(location.search).get('at') !== before", arg=before)
+
+
+def test_a_layer_is_switched_by_keyboard_and_each_switch_has_a_name(seen: Seen) -> None:
+    box = seen.page.get_by_role("checkbox", name="Lakes")
+    box.focus()
+    was = box.is_checked()
+    box.press("Space")
+    assert box.is_checked() is not was
+    unnamed = seen.page.locator(".twin-controls button:not([aria-label])")
+    assert unnamed.count() == 0
+
+
+def test_a_load_is_heard_and_its_layer_comes_onto_the_open_page(seen: Seen, service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "stones.csv"
+    file.write_text("code,name,lon,lat\nhuye-1,A stone at Huye,29.74,-2.6\n", encoding="utf-8")
+    loaded = service.twin("load", str(file), "--layer", "minimal.landmarks", "--key", "code", "--name", "stones")
+    assert loaded.returncode == 0, loaded.stderr + loaded.stdout
+    seen.page.locator('input[name="minimal.landmarks"]').wait_for()
 
 
 def test_the_page_speaks_kinyarwanda_at_a_press(seen: Seen) -> None:

@@ -35,7 +35,13 @@ ENTRY: dict[str, Any] = {
 
 
 def test_an_address_comes_back_as_the_state_it_names() -> None:
-    said = {"at": "30.1,-1.9,15.5,40,-20", "on": "land.districts,nowhere.layer", "lang": "rw", "theme": "dark", "mode": "live"}
+    said = {
+        "at": "30.1,-1.9,15.5,40,-20",
+        "on": "land.districts,nowhere.layer",
+        "lang": "rw",
+        "theme": "dark",
+        "mode": "live",
+    }
     address = read_address(said | {"sel": "land.districts/11"}, KNOWN)
     assert address.camera == {"longitude": 30.1, "latitude": -1.9, "zoom": 15.5, "pitch": 40, "bearing": -20}
     assert address.layers == {"land.districts"}
@@ -106,7 +112,9 @@ def test_the_card_shows_fields_with_unit_error_and_origin() -> None:
 
 
 def test_the_card_runs_no_script_of_the_data() -> None:
-    card = feature_html({"name": "<script>alert(1)</script>", "note": "<img src=x onerror=alert(1)>"}, ENTRY, words("en"))
+    card = feature_html(
+        {"name": "<script>alert(1)</script>", "note": "<img src=x onerror=alert(1)>"}, ENTRY, words("en")
+    )
     assert "<script>" not in card
     assert "<img" not in card
 
@@ -143,7 +151,9 @@ def test_a_found_place_fills_the_view_and_a_found_point_is_looked_at_closely() -
     assert camera_for({}) is None
 
 
-@pytest.mark.parametrize(("value", "said"), [(1234, "1234"), (12345, "12\u202f345"), (0.12349, "0.123"), (True, "True"), ("a", "a")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(1234, "1234"), (12345, "12\u202f345"), (0.12349, "0.123"), (True, "True"), ("a", "a")]
+)
 def test_figures_read_as_figures(value: object, said: str) -> None:
     assert number(value) == said
 

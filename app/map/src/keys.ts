@@ -6,7 +6,9 @@ const MOVES: Record<string, [x: number, y: number]> = {
   ArrowUp: [0, -STEP_PX],
   ArrowDown: [0, STEP_PX],
 };
-const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio], .maplibregl-canvas";
+const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio]";
+/** The map itself already moves by arrows. */
+const MOVES_ITSELF = ".maplibregl-canvas";
 
 export interface KeyActs {
   move(x: number, y: number): void;
@@ -22,7 +24,7 @@ export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
       const target = event.composedPath()[0];
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (target instanceof Element && target.matches(TYPED_IN)) return;
-      const move = MOVES[event.key];
+      const move = target instanceof Element && target.matches(MOVES_ITSELF) ? undefined : MOVES[event.key];
       if (event.key === "/") searchField()?.focus();
       else if (/^[1-9]$/.test(event.key)) acts.mode(Number(event.key));
       else if (move) acts.move(...move);

@@ -115,12 +115,12 @@ def test_switching_a_layer_off_changes_the_map_and_the_address(seen: Seen) -> No
 def test_the_map_names_whose_data_it_shows(seen: Seen) -> None:
     credits_ = seen.page.locator(".maplibregl-ctrl-attrib-inner")
     credits_.wait_for()
-    assert "twin" in credits_.inner_text()
+    assert "schematic country" in credits_.inner_text()
 
 
 def test_a_slash_goes_to_the_search_and_a_found_place_is_flown_to_and_told_of(seen: Seen) -> None:
     before = seen.page.evaluate("() => new URLSearchParams(location.search).get('at')")
-    seen.page.locator(".twin-stage").press("/")
+    seen.page.locator(".maplibregl-canvas").press("/")
     field = seen.page.locator("input[role=combobox]")
     assert field.evaluate("one => one.getRootNode().activeElement === one")
     field.press_sequentially("Huye", delay=30)

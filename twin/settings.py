@@ -82,7 +82,7 @@ class DataSettings(_Subject):
         description="where building stock and parcels are synthesised: kigali, rwanda, or the id of a province, district, sector, cell or village",
     )
     region: Annotated[BBox, BeforeValidator(_bbox)] = Field(
-        BBox(28.86, -2.84, 30.90, -1.05),
+        BBox(28.86, -2.84, 30.90, -1.04),
         alias="TWIN_REGION",
         description="bounds that features must lie in: west,south,east,north in degrees",
     )

@@ -25,6 +25,7 @@ from twin.db import Session
 _LEDGER = """create table if not exists companion.replaced_buildings (
     id text primary key, parcel text, village text, dwellings int, people int, geom geometry(geometry, 4326), whole jsonb)"""
 _ANY_REAL = """select exists (select from infrastructure.buildings where source = any (
+_ANY_SYNTHETIC = "select exists (select from infrastructure.buildings where origin = 'synthetic')"
     array(select id from twin.source where layer = 'infrastructure.buildings' and origin <> 'synthetic')))"""
 _REAL = """select id, st_asbinary(geom), use, storeys, floor_area_m2, dwellings, people, people_se, village
     from infrastructure.buildings where origin <> 'synthetic' order by id"""
@@ -59,8 +60,8 @@ def settle_buildings(session: Session, source: Source) -> int:
     session.execute(_LEDGER)
     if source.origin == "synthetic":
         session.execute("delete from companion.replaced_buildings")
-    if not _first(session, _ANY_REAL) and not _first(
-        session, "select exists (select from companion.replaced_buildings)"
+    if not _first(session, "select exists (select from companion.replaced_buildings)") and not (
+        _first(session, _ANY_REAL) and _first(session, _ANY_SYNTHETIC)
     ):
         return 0
     real = _real(session)

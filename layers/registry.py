@@ -34,9 +34,7 @@ def discover() -> tuple[Sector, ...]:
     an entry point cannot be imported or names no `Sector`.
     """
     found: dict[str, Sector] = {}
-    for point in sorted(
-        entry_points(group=GROUP), key=lambda one: (one.name, one.value)
-    ):
+    for point in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
         try:
             sector = point.load()
         except (ImportError, AttributeError) as failure:
@@ -66,15 +64,9 @@ class Registry:
         layers = [layer for sector in self.sectors for layer in sector.layers]
         _refuse_twice("sector", (sector.name for sector in self.sectors))
         _refuse_twice("layer", (layer.name for layer in layers))
-        self.layers: Mapping[str, Layer] = MappingProxyType(
-            {layer.name: layer for layer in layers}
-        )
-        self.sources: tuple[Source, ...] = tuple(
-            one for sector in self.sectors for one in sector.sources
-        )
-        self.rasters: tuple[RasterSource, ...] = tuple(
-            one for sector in self.sectors for one in sector.rasters
-        )
+        self.layers: Mapping[str, Layer] = MappingProxyType({layer.name: layer for layer in layers})
+        self.sources: tuple[Source, ...] = tuple(one for sector in self.sectors for one in sector.sources)
+        self.rasters: tuple[RasterSource, ...] = tuple(one for sector in self.sectors for one in sector.rasters)
         declared: tuple[Source | RasterSource, ...] = (*self.sources, *self.rasters)
         _refuse_twice("source", (f"{one.layer}/{one.name}" for one in declared))
         for sector in self.sectors:

@@ -98,8 +98,10 @@ def _leakproof(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
         return ()
     if _one(connection, "select rolsuper from pg_roles where rolname = current_user") is not True:
         return (
-            ("spatial indexes are not used under row-level security; have a superuser run:"
-            " alter function geometry_overlaps(geometry, geometry) leakproof"),
+            (
+                "spatial indexes are not used under row-level security; have a superuser run:"
+                " alter function geometry_overlaps(geometry, geometry) leakproof"
+            ),
         )
     connection.execute("alter function geometry_overlaps(geometry, geometry) leakproof")
     return ()

@@ -75,7 +75,9 @@ class Address:
         except ValueError:
             port = -1
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or port == -1:
-            raise SettingError("TWIN_MQTT_URL is not the address of a broker", remedy="write it as mqtt://user:password@host:1883")
+            raise SettingError(
+                "TWIN_MQTT_URL is not the address of a broker", remedy="write it as mqtt://user:password@host:1883"
+            )
         tls = parts.scheme == "mqtts"
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
@@ -142,7 +144,9 @@ class Broker:
                 time.sleep(0.02)
             process.kill()
             process.wait()
-            raise Unavailable(f"mosquitto did not start: {self._said(log_start)}", remedy=f"look into {self.folder}/mosquitto.log")
+            raise Unavailable(
+                f"mosquitto did not start: {self._said(log_start)}", remedy=f"look into {self.folder}/mosquitto.log"
+            )
 
     def stop(self) -> None:
         """Stop the private broker, letting it write its store. Nothing to do where it does not run."""

@@ -60,7 +60,9 @@ class ConsumerOptions:
 class Consumer:
     """One consumer: a network thread that receives, this thread that stores, one that folds the rollups."""
 
-    def __init__(self, database: Database, address: Address, folder: Path, options: ConsumerOptions | None = None) -> None:
+    def __init__(
+        self, database: Database, address: Address, folder: Path, options: ConsumerOptions | None = None
+    ) -> None:
         self.options = options or ConsumerOptions()
         self.kept = Kept()
         self._store = Store(database)
@@ -135,7 +137,10 @@ class Consumer:
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """`Any` as above. Blocks where the queue is full: the broker then waits too."""
         delivery = _Delivery(
-            Message(message.topic, bytes(message.payload), datetime.now(UTC)), message.mid, message.qos, self._connection
+            Message(message.topic, bytes(message.payload), datetime.now(UTC)),
+            message.mid,
+            message.qos,
+            self._connection,
         )
         while not self._stop.is_set():
             with contextlib.suppress(queue.Full):

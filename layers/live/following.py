@@ -100,9 +100,7 @@ def _bbox(text: str) -> BBox:
 
 def may_see(actor: Actor, place: Place) -> bool:
     """As the row-level policy says it."""
-    return place.classification == "public" or (
-        actor.tenant == place.tenant and place.classification in actor.may_read
-    )
+    return place.classification == "public" or (actor.tenant == place.tenant and place.classification in actor.may_read)
 
 
 def compose(kind: str, seq: int, told: Iterable[bytes], *, skipped: int = 0) -> bytes:

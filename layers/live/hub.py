@@ -142,9 +142,7 @@ class Hub:
     async def _advance(self) -> bool:
         """Take in the batches since the last; whether there may be more at once."""
         async with self._database.async_session(SYSTEM) as session:
-            found = await (
-                await session.execute(query("since"), {"seq": self.seq, "most": _MOST_BATCHES})
-            ).fetchall()
+            found = await (await session.execute(query("since"), {"seq": self.seq, "most": _MOST_BATCHES})).fetchall()
             now = asyncio.get_running_loop().time()
             if now - self._places_at > _PLACES_S or any(
                 datastream not in self._places for batch in found for datastream in batch[1]

@@ -153,7 +153,8 @@ def _observation(
     text = value if isinstance(value, str) else None
     result = None if text is not None else float(value)
     if result is not None and (
-        (stream.minimum is not None and result < stream.minimum) or (stream.maximum is not None and result > stream.maximum)
+        (stream.minimum is not None and result < stream.minimum)
+        or (stream.maximum is not None and result > stream.maximum)
     ):
         raise Refused(f"{result:g} {stream.unit} is outside {stream.minimum} to {stream.maximum} of {stream.topic}")
     lon, lat = (float(record["lon"]), float(record["lat"])) if stream.mobile else _NO_POSITION

@@ -61,7 +61,9 @@ async def sse(
                 else:
                     yield b"id: %d\ndata: %s\n\n" % (seq, message)
 
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
 
 
 @router.websocket("/ws")
@@ -139,7 +141,9 @@ async def history(
             )
         ).fetchone()
         if stream is None:
-            raise NotFound(f"there is no sensor {sensor!r} with such values", remedy="look at /live/latest for the sensors")
+            raise NotFound(
+                f"there is no sensor {sensor!r} with such values", remedy="look at /live/latest for the sensors"
+            )
         asked: dict[str, Any] = {"datastream": stream[0], "since": start, "until": end, "most": _MOST_POINTS}
         width = None
         if end - start <= _RAW_UP_TO:
@@ -164,7 +168,9 @@ def _asked(words: Mapping[str, str]) -> tuple[Interest, int | None]:
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
-        raise BadInput(f"{text[:40]!r} is not the number of a message", remedy="give the seq of the last message you had")
+        raise BadInput(
+            f"{text[:40]!r} is not the number of a message", remedy="give the seq of the last message you had"
+        )
     return int(text)
 
 
@@ -173,8 +179,13 @@ def _flat(words: str) -> dict[str, str]:
     try:
         found = msgspec.json.decode(words, type=dict[str, str | int | list[str | float]])
     except (msgspec.DecodeError, RecursionError) as failure:
-        raise BadInput(f"the subscription is not understood: {failure}", remedy='send an object such as {"districts": ["Gasabo"]}') from None
-    return {name: ",".join(str(part) for part in value) if isinstance(value, list) else str(value) for name, value in found.items()}
+        raise BadInput(
+            f"the subscription is not understood: {failure}", remedy='send an object such as {"districts": ["Gasabo"]}'
+        ) from None
+    return {
+        name: ",".join(str(part) for part in value) if isinstance(value, list) else str(value)
+        for name, value in found.items()
+    }
 
 
 def _told(error: TwinError) -> bytes:

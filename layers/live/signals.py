@@ -38,7 +38,9 @@ def signal_of(station: Station, seed: int, *, pm25: Signal | None = None) -> Sig
         # A rating curve over the same level as the gauge's: discharge grows as level^1.6.
         return lambda at: max(0.0, 14.0 * (0.5 + place) * _river_level(at, place) ** 1.6 + _wander(at, own, 300.0, 0.1))
     if prefix == "soil":
-        return lambda at: min(100.0, max(2.0, 24.0 + 14.0 * _season(at) + 6.0 * _rain(at, place) + _wander(at, own, 3600.0, 0.3)))
+        return lambda at: min(
+            100.0, max(2.0, 24.0 + 14.0 * _season(at) + 6.0 * _rain(at, place) + _wander(at, own, 3600.0, 0.3))
+        )
     course = pm25 or (lambda at: 32.0 + 22.0 * _peak(at, 7.0, 1.8) + 30.0 * _peak(at, 19.5, 2.2) - 10.0 * _season(at))
     return lambda at: max(1.0, course(at) * (0.75 + 0.5 * place) + _wander(at, own, 600.0, 2.0))
 

@@ -83,7 +83,10 @@ class Device:
     def messages(self, at: datetime, sequence: int) -> list[Payload]:
         """What it publishes at `at`: one message, or by its faults none, two, or an earlier one after this."""
         chance, faults = self._chance, self._faults
-        if faults.silence and random.Random(f"{self.station.id}/{at.timestamp() // _SILENCE_S}").random() < faults.silence:  # noqa: S311
+        if (
+            faults.silence
+            and random.Random(f"{self.station.id}/{at.timestamp() // _SILENCE_S}").random() < faults.silence
+        ):  # noqa: S311
             return []
         payload = self._payload(at, sequence)
         if chance.random() < faults.malformed:

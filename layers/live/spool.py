@@ -55,7 +55,9 @@ class Spool:
         except sqlite3.OperationalError as failure:
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
-            raise Unavailable(f"the spool takes no more: {failure}", remedy="bring the database back, or raise TWIN_SPOOL_MB") from failure
+            raise Unavailable(
+                f"the spool takes no more: {failure}", remedy="bring the database back, or raise TWIN_SPOOL_MB"
+            ) from failure
         self._count += len(rows)
 
     def first(self, count: int) -> tuple[int, list[Message]]:
@@ -63,7 +65,9 @@ class Spool:
         rows = self._connection.execute(
             "select id, topic, payload, received_us from message order by id limit ?", (count,)
         ).fetchall()
-        return (rows[-1][0] if rows else 0), [Message(topic, payload, _EPOCH + at * _MICROSECOND) for _, topic, payload, at in rows]
+        return (rows[-1][0] if rows else 0), [
+            Message(topic, payload, _EPOCH + at * _MICROSECOND) for _, topic, payload, at in rows
+        ]
 
     def remove(self, mark: int) -> None:
         """Forget the messages up to a mark of `first`."""

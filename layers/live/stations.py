@@ -86,7 +86,9 @@ def lay_out(database: Database, *, data: Path | None, seed: int) -> list[Station
     stations = [
         Station(f"{kind.prefix}-{_word(site.district)}", kind, *place, site.district)
         for site in sites
-        for kind, place in zip(KINDS, (site.points[0], site.water, site.water, site.points[1], site.points[2]), strict=True)
+        for kind, place in zip(
+            KINDS, (site.points[0], site.water, site.water, site.points[1], site.points[2]), strict=True
+        )
     ]
     lines = _gtfs_lines(data) if data is not None else []
     for number, line in enumerate(lines or _straight_lines(sites), start=1):
@@ -128,7 +130,17 @@ def topic_of(station: Station, schemas: dict[str, Schema]) -> str:
 def _datastream(station: Station, schemas: dict[str, Schema]) -> tuple[object, ...]:
     schema, kind = schemas[station.kind.schema], station.kind
     topic = topic_of(station, schemas)
-    return (station.id, topic, schema.phenomenon, schema.unit, schema.name, kind.minimum, kind.maximum, kind.interval_s, schema.mobile)
+    return (
+        station.id,
+        topic,
+        schema.phenomenon,
+        schema.unit,
+        schema.name,
+        kind.minimum,
+        kind.maximum,
+        kind.interval_s,
+        schema.mobile,
+    )
 
 
 def _collection(stations: Iterable[Station], schemas: dict[str, Schema]) -> dict[str, object]:
@@ -150,7 +162,9 @@ def _collection(stations: Iterable[Station], schemas: dict[str, Schema]) -> dict
 
 def _loaded_sites(database: Database, seed: int) -> list[Site]:
     with database.session(SYSTEM) as session:
-        there = session.execute("select to_regclass('land.districts'), to_regclass('infrastructure.waterways')").fetchone()
+        there = session.execute(
+            "select to_regclass('land.districts'), to_regclass('infrastructure.waterways')"
+        ).fetchone()
         if there is None or None in there:
             return []
         rows = session.execute(query("sites"), {"seed": seed}).fetchall()

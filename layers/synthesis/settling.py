@@ -25,8 +25,8 @@ from twin.db import Session
 _LEDGER = """create table if not exists companion.replaced_buildings (
     id text primary key, parcel text, village text, dwellings int, people int, geom geometry(geometry, 4326), whole jsonb)"""
 _ANY_REAL = """select exists (select from infrastructure.buildings where source = any (
-_ANY_SYNTHETIC = "select exists (select from infrastructure.buildings where origin = 'synthetic')"
     array(select id from twin.source where layer = 'infrastructure.buildings' and origin <> 'synthetic')))"""
+_ANY_SYNTHETIC = "select exists (select from infrastructure.buildings where origin = 'synthetic')"
 _REAL = """select id, st_asbinary(geom), use, storeys, floor_area_m2, dwellings, people, people_se, village
     from infrastructure.buildings where origin <> 'synthetic' order by id"""
 _SYNTHETIC = """select id, st_asbinary(geom), village, dwellings, people, false

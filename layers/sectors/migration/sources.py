@@ -57,8 +57,8 @@ def read_population(reading: Reading) -> Iterator[gpd.GeoDataFrame]:
             remedy="put admin/sector.parquet into the data folder",
         )
     codes = table["wasac_sector_id"].astype("Int64").astype("string")
-    shapes = codes.map(sectors.drop_duplicates("id").set_index("id").geometry)
-    geometry = shapes.where(shapes.notna(), None).to_numpy(dtype=object)
+    shape_of = dict(zip(sectors["id"], sectors.geometry.to_numpy(), strict=True))
+    geometry = np.array([shape_of.get(code) for code in codes], dtype=object)
     area_km2 = shapely.area(to_national(geometry)) / 1e6
     yield gpd.GeoDataFrame(
         {

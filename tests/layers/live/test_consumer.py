@@ -96,13 +96,20 @@ def test_kill_9_of_the_consumer_in_mid_stream_loses_nothing_and_stores_nothing_t
     telemetry: Database, broker: Broker, device: Device, tmp_path: Path
 ) -> None:
     def start() -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-c", _CONSUMER, telemetry.conninfo, str(broker.folder), str(tmp_path)])
+        return subprocess.Popen(
+            [sys.executable, "-c", _CONSUMER, telemetry.conninfo, str(broker.folder), str(tmp_path)]
+        )
 
     process = start()
     published = set()
     begun = datetime.now(UTC)
     try:
-        wait_for(lambda: device.publish(f"{VOLTAGE}/grid-0", reading(230, at=begun, sequence=0)) or len(observations(telemetry)) > 0)
+        wait_for(
+            lambda: (
+                device.publish(f"{VOLTAGE}/grid-0", reading(230, at=begun, sequence=0))
+                or len(observations(telemetry)) > 0
+            )
+        )
         for n in range(1, 1500):
             device.publish(f"{VOLTAGE}/grid-{n % 3}", reading(230 + n % 5, sequence=n))
             published.add((f"grid-{n % 3}", n, float(230 + n % 5)))

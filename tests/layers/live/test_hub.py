@@ -166,7 +166,9 @@ def test_the_last_hour_of_a_sensor_can_be_read_and_longer_spans_come_as_means(te
 
 
 def _update(datastream: int, value: int, *, classification: str = "public") -> Update:
-    place = Place(datastream, f"s{datastream}", datastream, 30.0, -2.0, "Huye", "voltage", "V", "simulated", 1, classification)
+    place = Place(
+        datastream, f"s{datastream}", datastream, 30.0, -2.0, "Huye", "voltage", "V", "simulated", 1, classification
+    )
     return Update(place, 30.0, -2.0, 30.0, -2.0, json.dumps({"id": place.id, "value": value}).encode())
 
 

@@ -15,7 +15,9 @@ SCHEMAS = read_schemas()
 STREAMS = {
     TOPIC: Datastream(1, "kacyiru", TOPIC, "voltage", "V", "energy.grid.voltage.v1", 100, 300),
     BUS: Datastream(2, "7", BUS, "speed", "m/s", "transport.bus.position.v1", mobile=True),
-    "rwa/water/river/level/kacyiru": Datastream(3, "kacyiru", "rwa/water/river/level/kacyiru", "water_level", "m", "water.river.level.v1"),
+    "rwa/water/river/level/kacyiru": Datastream(
+        3, "kacyiru", "rwa/water/river/level/kacyiru", "water_level", "m", "water.river.level.v1"
+    ),
 }
 
 
@@ -31,7 +33,12 @@ def test_every_schema_is_named_as_its_file_and_topic() -> None:
 
 def test_a_plain_reading_becomes_an_observation() -> None:
     [one] = read({"time": "2026-11-22T13:59:58+02:00", "value": 231, "sequence": 7, "quality": "suspect"})
-    assert (one.phenomenon_time, one.result, one.sequence, one.quality) == (NOW - timedelta(seconds=2), 231.0, 7, "suspect")
+    assert (one.phenomenon_time, one.result, one.sequence, one.quality) == (
+        NOW - timedelta(seconds=2),
+        231.0,
+        7,
+        "suspect",
+    )
 
 
 def test_without_a_sequence_equal_values_are_one_and_different_ones_two() -> None:
@@ -95,7 +102,15 @@ def test_an_unknown_topic_is_not_found() -> None:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "n", "t", "v", "u", "vs", "time", "value"]), c)).map(lambda v: json.dumps(v).encode()))
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda c: (
+            st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "n", "t", "v", "u", "vs", "time", "value"]), c)
+        ),
+    ).map(lambda v: json.dumps(v).encode())
+)
 def test_any_payload_is_read_or_refused_and_never_fails_otherwise(payload: bytes) -> None:
     try:
         found = read(payload)

@@ -122,7 +122,15 @@ def test_every_message_of_a_simulated_day_is_valid(database: Database) -> None:
     for station in lay_out(database, data=None, seed=3):
         schema, topic = SCHEMAS[station.kind.schema], topic_of(station, SCHEMAS)
         stream = Datastream(
-            1, station.id, topic, schema.phenomenon, schema.unit, schema.name, station.kind.minimum, station.kind.maximum, schema.mobile
+            1,
+            station.id,
+            topic,
+            schema.phenomenon,
+            schema.unit,
+            schema.name,
+            station.kind.minimum,
+            station.kind.maximum,
+            schema.mobile,
         )
         device = Device(station, topic, 3, faults=Faults())
         for hour in range(24):

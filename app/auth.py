@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from anyio import to_thread
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twin.access import ANONYMOUS, Actor, TokenKind, issue, redeem, revoke
-from twin.access import actor as actor_of
+from twin.access import ANONYMOUS, Actor, issue, redeem, revoke, sign_in
 from twin.errors import NotAuthenticated, TwinError
 from twin.http import of_error, problem
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from twin.db import Database
     from twin.settings import ServerSettings
 
 COOKIE = "twin_session"
+SESSION = timedelta(hours=12)
 REMEMBER_S = 5.0
 MOST_REMEMBERED = 10_000
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,8 +39,12 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def host_name(value: str) -> str:
-    """The name within a Host header or an origin, without its port."""
-    return (urlsplit(f"//{value}").hostname or "").lower()
+    """The name within a Host header, without its port; empty where it is no host."""
+    try:
+        parts = urlsplit(f"//{value}")
+        return "" if "@" in value or parts.netloc != value else (parts.hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def cookie_of(headers: dict[str, str]) -> str | None:
@@ -94,7 +97,7 @@ class Gate:
                 "use its own address, or name the host in TWIN_HOSTS",
             )
         origin = headers.get("origin")
-        by_cookie = "authorization" not in headers
+        by_cookie = cookie_of(headers) is not None or "authorization" not in headers
         risky = scope["type"] == "websocket" or (by_cookie and scope["method"] not in SAFE)
         if risky and origin is not None and not self._own(origin, host):
             return problem(
@@ -103,22 +106,18 @@ class Gate:
                 f"origin {origin} may not do this",
                 "open the page from the twin's own address",
             )
-        if (
-            risky
-            and origin is None
-            and cookie_of(headers) is not None
-            and headers.get("sec-fetch-site", "same-origin") != "same-origin"
-        ):
+        if risky and origin is None and cookie_of(headers) is not None:
             return problem(
                 403,
                 "The request comes from another site",
-                "it names no origin",
-                "open the page from the twin's own address",
+                "it brings a cookie and names no origin",
+                "open the page from the twin's own address; programs send a token as Bearer",
             )
         return None
 
     def _own(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc.lower() == host.lower() or origin in self.origins
+        scheme, _, name = origin.partition("://")
+        return (scheme in {"http", "https"} and bool(name) and name.lower() == host.lower()) or origin in self.origins
 
     async def _actor(self, headers: dict[str, str]) -> Actor:
         words = headers.get("authorization", "").split(" ", 1)
@@ -134,7 +133,7 @@ class Gate:
             return await self._redeem(cookie, "cookie") or ANONYMOUS
         return ANONYMOUS
 
-    async def _redeem(self, secret: str, kind: TokenKind) -> Actor | None:
+    async def _redeem(self, secret: str, kind: Literal["bearer", "cookie"]) -> Actor | None:
         key = hashlib.sha256(f"{kind}:{secret}".encode()).digest()
         now = time.monotonic()
         known = self._remembered.get(key)
@@ -156,16 +155,12 @@ class Gate:
             return gone
         if scope["path"] == "/login" and scope["method"] == "GET":
             secret = (parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token") or [""])[0]
-            spent = await to_thread.run_sync(lambda: open_session(self.database, secret))
-            if spent is None:
-                raise NotAuthenticated(
-                    "this link was used already, or is older than its time", remedy="`twin login` prints a new one"
-                )
+            opened = await to_thread.run_sync(lambda: sign_in(self.database, secret, lifetime=SESSION))
             answer = RedirectResponse("/app", status_code=303)
             answer.set_cookie(
                 COOKIE,
-                spent[0],
-                max_age=spent[1],
+                opened.secret,
+                max_age=int(SESSION.total_seconds()),
                 httponly=True,
                 samesite="strict",
                 secure=scope.get("scheme") == "https",
@@ -180,18 +175,6 @@ class Gate:
         if found is not None:
             revoke(self.database, found, secret=cookie)
         self._remembered.clear()
-
-
-def open_session(database: Database, login: str) -> tuple[str, int] | None:
-    """Spend a login token: the cookie's secret and its lifetime in seconds, or None for a token that does not stand."""
-    from datetime import timedelta
-
-    found = redeem(database, login, kind="login")
-    if found is None:
-        return None
-    lifetime = timedelta(hours=12)
-    made = issue(database, actor_of("sign-in", "admin"), name=found.name, role=found.role, ttl=lifetime, kind="cookie")
-    return made.secret, int(lifetime.total_seconds())
 
 
 def login_link(database: Database, base: str, *, name: str, role: str, ttl: timedelta) -> str:

@@ -30,6 +30,8 @@ _NEEDS: dict[Right, Role] = {
     "administer": "admin",
 }
 LONGEST_TTL = timedelta(days=366)
+LONGEST_SECRET = 200
+"""Characters of a token that is looked at at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def issue(
         raise BadInput("a token needs an actor's name of 1 to 200 characters", remedy="pass --actor NAME")
     secret = secrets.token_urlsafe(32)
     expires = datetime.now(UTC) + ttl
-    with database.session(by, unit=Unit("token.create", f"{kind}:{name}:{role}")) as session:
+    with database.session(by, pool="owner", unit=Unit("token.create", f"{kind}:{name}:{role}")) as session:
         session.execute(
             "insert into twin.token (hash, tenant, actor, role, kind, expires_at) values (%s, %s, %s, %s, %s, %s)",
             (_hash(secret), by.tenant, name, role, kind, expires),
@@ -106,35 +108,47 @@ def issue(
     return IssuedToken(secret, actor(name, role, by.tenant or 1), expires)
 
 
-def redeem(database: Database, secret: str, *, kind: TokenKind = "bearer") -> Actor | None:
-    """The actor of a token that stands, or None. A login token is spent by the first use."""
-    if not secret or len(secret) > 200:
+def redeem(database: Database, secret: str, *, kind: Literal["bearer", "cookie"] = "bearer") -> Actor | None:
+    """The actor of a token that stands, or None."""
+    if not secret or len(secret) > LONGEST_SECRET:
         return None
-    sql = (
-        "update twin.token set used_at = now() where hash = %s and kind = %s and expires_at > now() and revoked_at is null"
-        " and (kind <> 'login' or used_at is null) returning tenant, actor, role"
-        if kind == "login"
-        else "select tenant, actor, role from twin.token"
-        " where hash = %s and kind = %s and expires_at > now() and revoked_at is null"
-    )
     with database.session(ANONYMOUS) as session:
-        row = session.execute(sql, (_hash(secret), kind)).fetchone()
+        row = session.execute("select tenant, actor, role from twin.holder(%s, %s)", (_hash(secret), kind)).fetchone()
     return actor(row[1], row[2], row[0]) if row else None
+
+
+def sign_in(database: Database, login: str, *, lifetime: timedelta) -> IssuedToken:
+    """Spend a login token for a cookie's. Raises NotAuthenticated for one that was used, is too old or is not known."""
+    refused = NotAuthenticated(
+        "this link was used already, or is older than its time", remedy="`twin login` prints a new one"
+    )
+    if not login or len(login) > LONGEST_SECRET:
+        raise refused
+    secret = secrets.token_urlsafe(32)
+    with database.session(actor("sign-in", "viewer"), unit=Unit("session.open", "cookie")) as session:
+        row = session.execute(
+            "select tenant, actor, role from twin.sign_in(%s, %s, %s)",
+            (_hash(login), _hash(secret), int(lifetime.total_seconds())),
+        ).fetchone()
+        if row is None:
+            raise refused
+        session.count = 1
+        session.detail = {"actor": row[1], "role": row[2]}
+    return IssuedToken(secret, actor(row[1], row[2], row[0]), datetime.now(UTC) + lifetime)
 
 
 def revoke(database: Database, by: Actor, *, secret: str) -> bool:
     """End a token at once; True where there was one that stood."""
     with database.session(by, unit=Unit("token.revoke", by.name)) as session:
-        ended = session.execute(
-            "update twin.token set revoked_at = now() where hash = %s and revoked_at is null", (_hash(secret),)
-        ).rowcount
-        session.count = ended
-    return ended > 0
+        row = session.execute("select twin.revoke_token(%s)", (_hash(secret),)).fetchone()
+        ended = bool(row and row[0])
+        session.count = int(ended)
+    return ended
 
 
 def admin_token_exists(database: Database) -> bool:
     """Whether somebody could administer a service that is open to the network."""
-    with database.session(SYSTEM) as session:
+    with database.session(SYSTEM, pool="owner") as session:
         row = session.execute(
             "select 1 from twin.token where kind = 'bearer' and role = 'admin' and expires_at > now() and revoked_at is null limit 1"
         ).fetchone()

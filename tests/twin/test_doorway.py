@@ -3,7 +3,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from twin.access import ANONYMOUS, SYSTEM, Actor, actor, admin_token_exists, issue, redeem, revoke
+from twin.access import ANONYMOUS, SYSTEM, Actor, actor, admin_token_exists, issue, redeem, revoke, sign_in
 from twin.audit import Unit, breaks
 from twin.db import Database
 from twin.errors import BadInput, NotAuthenticated, NotPermitted, Unavailable
@@ -108,7 +108,7 @@ def test_the_tile_reader_cannot_write(database: Database) -> None:
 
 def test_a_token_is_kept_as_a_hash_and_ends_when_revoked(database: Database) -> None:
     made = issue(database, SYSTEM, name="Uwase", role="planner", ttl=timedelta(hours=1))
-    with database.session(SYSTEM) as session:
+    with database.session(SYSTEM, pool="owner") as session:
         stored = session.execute("select encode(hash, 'escape') from twin.token").fetchall()
     assert all(made.secret not in row[0] for row in stored)
     assert redeem(database, made.secret) == Actor("Uwase", "planner", 1, frozenset({"public", "restricted"}))
@@ -117,10 +117,36 @@ def test_a_token_is_kept_as_a_hash_and_ends_when_revoked(database: Database) -> 
     assert redeem(database, made.secret) is None
 
 
-def test_a_login_token_is_spent_by_its_first_use(database: Database) -> None:
+def test_a_login_token_is_spent_by_its_first_use_and_gives_its_own_role(database: Database) -> None:
     made = issue(database, SYSTEM, name="Uwase", role="viewer", ttl=timedelta(minutes=5), kind="login")
-    assert redeem(database, made.secret, kind="login") is not None
-    assert redeem(database, made.secret, kind="login") is None
+    assert redeem(database, made.secret) is None
+    opened = sign_in(database, made.secret, lifetime=timedelta(hours=1))
+    assert redeem(database, opened.secret, kind="cookie") == actor("Uwase", "viewer")
+    for spent in (made.secret, "", "x" * 1000, "unknown\0"):
+        with pytest.raises(NotAuthenticated):
+            sign_in(database, spent, lifetime=timedelta(hours=1))
+
+
+def test_the_application_can_neither_make_nor_raise_nor_list_tokens(database: Database) -> None:
+    for words in (
+        "insert into twin.token (hash, tenant, actor, role, kind, expires_at) values ('x', 1, 'x', 'admin', 'bearer', now() + interval '1 day')",
+        "update twin.token set role = 'admin'",
+        "select hash from twin.token",
+    ):
+        for pool in ("features", "tiles"):
+            with pytest.raises(psycopg.Error), database.session(SYSTEM, pool=pool) as session:  # type: ignore[arg-type]
+                session.execute(words)
+
+
+def test_what_runs_with_its_owners_rights_looks_into_temporary_names_last(database: Database) -> None:
+    with database.session(SYSTEM) as session:
+        loose = session.execute(
+            "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+            " where p.prosecdef and n.nspname <> 'public' and not exists"
+            " (select from unnest(p.proconfig) c where c like 'search_path=%%, pg_temp')",
+            (),
+        ).fetchall()
+    assert loose == []
 
 
 def test_tokens_are_made_by_admins_for_real_roles_and_lifetimes(fresh_database: Database) -> None:

@@ -117,7 +117,7 @@ create table if not exists iot.quarantine (
 );
 
 create or replace function iot.make_partitions(first timestamptz, last timestamptz) returns int
-    language plpgsql security definer set search_path = pg_catalog, iot set timezone = 'UTC' as $$
+    language plpgsql security definer set search_path = pg_catalog, iot, pg_temp set timezone = 'UTC' as $$
 declare
     month timestamp := date_trunc('month', first);
     made int := 0;

@@ -85,8 +85,8 @@ class Device:
         chance, faults = self._chance, self._faults
         if (
             faults.silence
-            and random.Random(f"{self.station.id}/{at.timestamp() // _SILENCE_S}").random() < faults.silence
-        ):  # noqa: S311
+            and random.Random(f"{self.station.id}/{at.timestamp() // _SILENCE_S}").random() < faults.silence  # noqa: S311
+        ):
             return []
         payload = self._payload(at, sequence)
         if chance.random() < faults.malformed:

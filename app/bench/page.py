@@ -13,13 +13,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from app.bench import Row, row
 from twin.errors import Unavailable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Request
 
 FLAGS = (
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-quic",
@@ -55,23 +58,26 @@ def _open(address: str) -> dict[str, float]:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        network = page.context.new_cdp_session(page)
-        network.send("Network.enable")
 
-        def finished(event: dict[str, Any]) -> None:
-            seen["bytes"] += float(event["encodedDataLength"])
+        def finished(request: Request) -> None:
+            sizes = request.sizes()
+            seen["bytes"] += sizes["responseBodySize"] + sizes["responseHeadersSize"]
 
         def asked(url: str) -> None:
             parts = urlsplit(url)
             seen["foreign"] += parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != host
 
-        network.on("Network.loadingFinished", finished)
+        done: list[Request] = []
+        # Sizes are asked for afterwards: within the event that would wait for itself.
+        page.on("requestfinished", done.append)
         page.on("request", lambda request: asked(request.url))
         page.on("websocket", lambda opened: asked(opened.url))
         page.goto(f"{address}/app", wait_until="commit")
         page.wait_for_selector(PAINTED, state="attached", timeout=60_000)
         painted = float(page.locator(PAINTED).first.get_attribute("data-painted") or "nan") / 1000
         page.wait_for_timeout(SETTLE_MS)
+        for request in done:
+            finished(request)
         browser.close()
     return {"painted_s": painted, **seen}
 

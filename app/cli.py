@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -35,6 +36,16 @@ application.add_typer(live, name="live")
 
 _TTL = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+log = logging.getLogger("twin.cli")
+
+
+@application.callback()
+def options(
+    trace: Annotated[bool, typer.Option("--trace", help="Show the trace of an unforeseen error.")] = False,
+) -> None:
+    """The national digital twin of Rwanda."""
+    if trace:
+        log.setLevel(logging.DEBUG)
 
 
 def say(text: str) -> None:
@@ -46,7 +57,10 @@ def duration(text: str) -> timedelta:
     found = _TTL.fullmatch(text.strip())
     if not found:
         raise BadInput(f"{text!r} is not a duration", remedy="write it as 30d, 12h, 15m or 60s")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    except (OverflowError, ValueError):
+        raise BadInput(f"{text.strip()[:20]} is too long a time", remedy="write it as 30d, 12h, 15m or 60s") from None
 
 
 @application.command("up")
@@ -76,7 +90,7 @@ def down_command() -> None:
     settings = Settings.read()
     stopped = Place(settings.data.state).stop()
     if stopped:
-        say(f"Stopped the service at {stopped.address}.")
+        say(f"Stopped the service at {stopped.address}." if stopped.address else "Stopped the service while it loaded.")
     Broker(settings.data.state / "broker").stop()
     if settings.database.url:
         return
@@ -182,7 +196,7 @@ def login_command(
     settings = Settings.read()
     other = Place(settings.data.state).other()
     opened = compose.open_database(settings, compose.registry(), migrate=False)
-    base = other.address if other else f"http://{settings.server.host}:{settings.server.port}"
+    base = other.address if other and other.address else f"http://{settings.server.host}:{settings.server.port}"
     sys.stdout.write(login_link(opened.database, base, name=actor, role=role, ttl=up.LOGIN_TTL) + "\n")
     opened.database.close()
 
@@ -196,6 +210,8 @@ def demo_sensors(
     """Publish simulated sensors to the broker."""
     from app import telemetry
 
+    if not math.isfinite(rate) or (seconds is not None and not 0 < seconds < math.inf):
+        raise BadInput("the rate or the seconds are no number over 0", remedy="give --rate 20 and --seconds 60")
     telemetry.simulate(Settings.read(), rate=rate, seconds=seconds, faults=faults)
 
 
@@ -221,24 +237,46 @@ def bench_command(
 
 
 def _guarded(work: Callable[[], object]) -> int:
+    """Run a command: 0 where it went well, 1 with what to do where not, 130 where it was interrupted. No trace reaches the user."""
     try:
         work()
-    except TwinError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"{error.message}\n→ {error.remedy}", markup=False)
-        return 1
-    except psycopg.OperationalError as error:
-        Console(stderr=True, highlight=False).print(
-            f"the database went away: {str(error).strip()}\n→ run it again; `twin doctor` says more", markup=False
-        )
-        return 1
+    except SystemExit as end:
+        return 1 if end.code == 2 else int(end.code or 0)  # the words were wrong: 1, as every other fault
     except KeyboardInterrupt:
         return 130
+    except TwinError as error:
+        return _failed(error.message, error.remedy)
+    except psycopg.OperationalError as error:
+        return _failed(f"the database went away: {str(error).strip()}", "run it again; `twin doctor` says more")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _failed(_words_of(error), "free space, mend the file's rights or name another, then run it again")
+    except Exception as error:  # the edge: what nobody foresaw is named, and its trace is one setting away
+        if log.isEnabledFor(logging.DEBUG):
+            raise
+        return _failed(
+            f"something unforeseen happened: {type(error).__name__}: {error}",
+            "`twin doctor` checks what it can; run it again with --trace before the command and report what it prints",
+        )
     return 0
+
+
+def _failed(message: str, remedy: str) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"{message}\n→ {remedy}", markup=False)
+    return 1
+
+
+def _words_of(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
 
 
 def main() -> None:
     """What the script `twin` runs."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Every failed attempt of the pool; the error at the end says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     sys.exit(_guarded(application))
 
 

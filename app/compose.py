@@ -57,6 +57,9 @@ def open_database(settings: Settings, layers: Registry, *, migrate: bool = True)
             done = migrations.migrate(connection)
             make_tables(connection, layers)
         applied, remarks = done.applied, (*remarks, *done.remarks)
+    else:
+        with _connect(conninfo) as connection:
+            _require_current(connection)
     database = Database(conninfo, settings.database, login_as_role=private is not None)
     return Opened(database, private, applied, remarks)
 
@@ -74,7 +77,7 @@ def _connect(conninfo: str) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(conninfo, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        words = str(error).strip().splitlines()[-1]
+        words = words_of(error)
         if "password" in words or "authentication" in words:
             raise SettingError(f"the database refuses this user: {words}", remedy="correct TWIN_DATABASE_URL") from None
         if "does not exist" in words:
@@ -84,7 +87,20 @@ def _connect(conninfo: str) -> psycopg.Connection[Any]:
         raise Unavailable(
             f"the database does not answer: {words}", remedy="start it, or correct TWIN_DATABASE_URL"
         ) from None
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
+        # libpq's own words repeat the address, password and all.
         raise SettingError(
-            f"TWIN_DATABASE_URL cannot be read: {error}", remedy="write postgresql://user@host:port/name"
+            "TWIN_DATABASE_URL cannot be read",
+            remedy="write postgresql://user:password@host:port/name, a blank in it as %20",
         ) from None
+
+
+def words_of(error: Exception) -> str:
+    """The line of an error that says the cause; libpq adds questions after it."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line.endswith("?")), "no reason given")
+
+
+def _require_current(connection: psycopg.Connection[Any]) -> None:
+    if connection.execute("select to_regclass('twin.layer')").fetchone() == (None,):
+        raise SettingError("this database was never made ready for the twin", remedy="run `twin migrate` first")

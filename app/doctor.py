@@ -12,6 +12,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from app.compose import words_of
 from app.running import Place
 from twin import cluster
 from twin.errors import SettingError, TwinError
@@ -63,7 +64,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("TWIN_DATA", str(data), "" if data.is_dir() else "name a folder that is there, or unset it")
     other = Place(settings.data.state).other()
     if other is not None:
-        yield Finding("service", f"runs at {other.address} (process {other.pid})")
+        yield Finding("service", f"runs {other}")
         return
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,7 +113,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
                     "layers", f"{full[0]} of {full[1]} hold {full[2]:,} features", "" if full[0] else "run `twin load`"
                 )
     except (psycopg.Error, TwinError) as error:
-        yield Finding("database", str(error).strip().splitlines()[-1], "see above, or correct TWIN_DATABASE_URL")
+        yield Finding("database", words_of(error), "see above, or correct TWIN_DATABASE_URL")
 
 
 def report(console: Console) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,10 +20,13 @@ STOP_WAIT_S = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that runs: its process and its address."""
+    """A service that runs: its process and its address, empty while it still loads."""
 
     pid: int
     address: str
+
+    def __str__(self) -> str:
+        return f"{f'at {self.address}' if self.address else 'and loads, not answering yet'} (process {self.pid})"
 
 
 class Place:
@@ -42,12 +46,16 @@ class Place:
         except BlockingIOError:
             handle.close()
             other = self.other()
-            where = f" at {other.address} (process {other.pid})" if other else ""
+            where = f" {other}" if other else ""
             raise Conflict(f"the twin runs already{where}", remedy="use it, or stop it with `twin down`") from None
         self._handle = handle
+        self.tell("")
 
     def tell(self, address: str) -> None:
-        self._told.write_text(json.dumps(asdict(Running(os.getpid(), address))))
+        """Say which process holds the place, and where it answers; an empty address: not yet."""
+        new = self._told.with_name(self._told.name + ".new")
+        new.write_text(json.dumps(asdict(Running(os.getpid(), address))))
+        new.replace(self._told)
 
     def leave(self) -> None:
         self._told.unlink(missing_ok=True)
@@ -76,7 +84,8 @@ class Place:
         other = self.other()
         if other is None:
             return None
-        os.kill(other.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(other.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_WAIT_S
         while time.monotonic() < deadline:
             if self.other() is None:

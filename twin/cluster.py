@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import hashlib
 import logging
 import os
@@ -113,7 +112,7 @@ class Cluster:
 
     def _configure(self) -> None:
         guard(self.run, self.user)
-        me = getpass.getuser()
+        me = _me()
         users = sorted({me, self.user})
         roles = ("postgres", "twin_owner", "twin_app", "twin_tiles")
         self._write("pg_hba.conf", "local all all peer map=twin\n")
@@ -196,8 +195,10 @@ def locate(state: Path) -> tuple[Cluster, str | None]:
     state = state.resolve()
     key = hashlib.sha256(str(state).encode()).hexdigest()[:12]
     if os.geteuid() != 0:
-        run = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/stanforis-twin-{os.getuid()}") / f"twin-{key}"  # noqa: S108  # its owner and mode are checked by guard()
-        return Cluster(state / "pg", _short(run), programs, getpass.getuser()), None
+        own = os.environ.get("XDG_RUNTIME_DIR")
+        # Straight in the sticky /tmp, where nobody else can move it; guard() checks its owner and mode.
+        run = Path(own) / f"twin-{key}" if own else Path(f"/tmp/stanforis-twin-{os.getuid()}-{key}")  # noqa: S108
+        return Cluster(state / "pg", _short(run), programs, _me()), None
     try:
         pwd.getpwnam(SERVER_USER)
     except KeyError:
@@ -258,6 +259,11 @@ def guard(folder: Path, user: str) -> None:
             f"{folder} belongs to somebody else", remedy="remove it; the database's socket must be private"
         )
     folder.chmod(0o700)
+
+
+def _me() -> str:
+    """The name of the user that this process is, whatever LOGNAME and USER say: PostgreSQL's peer check asks the kernel."""
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _own(path: Path, user: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import Annotated, cast
 
+import psycopg
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -76,6 +77,13 @@ def install_problems(app: FastAPI) -> None:
         answer.headers.update(known.headers or {})
         return answer
 
+    async def on_data(request: Request, error: Exception) -> JSONResponse:
+        """A value that PostgreSQL cannot hold, such as a text with NUL or a number out of range."""
+        return problem(
+            400, "The request is wrong", str(error).strip().splitlines()[0],
+            "/docs says what this path takes", path=request.url.path,
+        )  # fmt: skip
+
     async def on_surprise(request: Request, error: Exception) -> JSONResponse:
         log.error("unforeseen error at %s", request.url.path, exc_info=error)
         return problem(
@@ -89,6 +97,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(TwinError, on_twin_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(psycopg.DataError, on_data)
     app.add_exception_handler(Exception, on_surprise)
 
 

@@ -77,7 +77,8 @@ def _role(connection: psycopg.Connection[Any], role: str) -> None:
     if _one(connection, "select 1 from pg_roles where rolname = %s", (role,)) is None:
         _try(connection, sql.SQL("create role {} nologin noinherit").format(name), "create roles")
     if _one(connection, "select pg_has_role(current_user, %s, 'MEMBER')", (role,)) is not True:
-        _try(connection, sql.SQL("grant {} to current_user").format(name), f"act as {role}")
+        user = sql.Identifier(connection.info.user)
+        _try(connection, sql.SQL("grant {} to {}").format(name, user), f"act as {role}")
 
 
 def _extension(connection: psycopg.Connection[Any], name: str) -> None:

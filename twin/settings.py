@@ -176,7 +176,9 @@ class Settings(_Subject):
             )
         except ValidationError as error:
             first = error.errors()[0]
-            raise SettingError(f"{first['loc'][0]} is wrong", remedy=str(first["msg"])) from None
+            name, said = str(first["loc"][0]), str(first["msg"]).removeprefix("Value error, ")
+            remedy = f"it says: {variables()[name][0]}" if first["type"] == "string_pattern_mismatch" else said
+            raise SettingError(f"{name}={values.get(name)!r} is wrong", remedy=remedy) from None
 
 
 def variables() -> dict[str, tuple[str, Any]]:

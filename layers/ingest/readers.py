@@ -248,7 +248,8 @@ def _open_archive(path: Path, part: str | None, rows: int) -> _Raw:
     if len(chosen) != 1:
         listed = ", ".join(inside) or "none"
         raise SourceError(
-            f"{path.name} holds {len(chosen)} files to read ({listed})", remedy="say which one as part, without suffix"
+            f"{path.name} holds {len(chosen)} files to read ({listed})",
+            remedy="say which one as part (--part), without suffix",
         )
     return _open_ogr(path, f"/vsizip/{path.resolve()}/{chosen[0]}", None, rows)
 
@@ -269,10 +270,14 @@ def _open_ogr(path: Path, address: Path | str, part: str | None, rows: int) -> _
     if path.suffix.lower() == ".gpkg":
         _check_pages(path)
     tables = [str(name) for name, _ in pyogrio.list_layers(address)]
+    if not tables:
+        raise SourceError(f"{path.name} holds no table, or is cut off", remedy="fetch or export the file again")
     if part is not None and part not in tables:
         raise SourceError(f"{path.name} has no table {part!r}", remedy=f"it has: {', '.join(tables)}")
     if part is None and len(tables) > 1:
-        raise SourceError(f"{path.name} has {len(tables)} tables", remedy=f"say which one as part: {', '.join(tables)}")
+        raise SourceError(
+            f"{path.name} has {len(tables)} tables", remedy=f"say which one as part (--part): {', '.join(tables)}"
+        )
     about = pyogrio.read_info(address, layer=part or tables[0], force_feature_count=True)
     if not about["geometry_type"]:
         raise SourceError(

@@ -114,6 +114,43 @@ def test_another_host_name_is_refused(service: Service) -> None:
     assert "TWIN_HOSTS" in answer.json()["remedy"]
 
 
+@pytest.mark.parametrize("host", ["[", "evil@127.0.0.1", "127.0.0.1:99999999x", "", "127.0.0.1/../x"])
+def test_a_host_that_is_none_is_refused_and_breaks_nothing(service: Service, host: str) -> None:
+    assert get(service, "/layers", Host=host).status_code in (400, 421)
+
+
+def test_a_text_that_the_database_cannot_hold_is_wrong_input(service: Service) -> None:
+    for path in ("/layers/land.districts/items?id=%00", "/layers/land.districts/items/%00", "/live/history?sensor=%00"):
+        answer = get(service, path)
+        assert answer.status_code in (400, 404), (path, answer.text)
+        assert answer.json()["remedy"]
+
+
+def signed_in(service: Service) -> str:
+    return httpx.get(service.twin("login", "--role", "viewer").stdout.strip()).cookies["twin_session"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://["}, {}, {"Origin": "https://evil.example", "Authorization": "Basic eA=="}],
+)  # fmt: skip
+def test_a_cookie_writes_from_our_own_page_only(service: Service, headers: dict[str, str]) -> None:
+    secret = signed_in(service)
+    answer = httpx.post(f"{service.address}/logout", cookies={"twin_session": secret}, headers=headers)
+    assert answer.status_code == 403
+    assert who(service, secret) == ("owner", "viewer")
+
+
+def test_a_websocket_with_a_cookie_and_no_origin_is_refused(service: Service) -> None:
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    address = f"ws://{urlsplit(service.address).netloc}/live/ws"
+    cookie = {"Cookie": f"twin_session={signed_in(service)}"}
+    with pytest.raises(InvalidStatus), connect(address, additional_headers=cookie):
+        pass
+
+
 def test_no_other_origin_may_read_unless_it_is_named(service: Service) -> None:
     assert "access-control-allow-origin" not in get(service, "/layers", Origin="https://evil.example").headers
 

@@ -126,13 +126,13 @@ def test_a_load_while_the_service_runs_is_seen_by_its_tiles(
     folder = tmp_path_factory.mktemp("load")
     landmarks = folder / "landmarks.geojson"
     landmarks.write_text(
-        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": "one", "code": "one", "name": "A landmark"},'
-        ' "geometry": {"type": "Point", "coordinates": [30.06, -1.95]}}]}'
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"code": "elsewhere", "name": "A landmark"},'
+        ' "geometry": {"type": "Point", "coordinates": [29.6, -2.2]}}]}'
     )
-    path = f"{service.address}/tiles/minimal.landmarks/14/9560/8280.mvt"
+    path = f"{service.address}/tiles/minimal.landmarks/14/9539/8292.mvt"
     assert httpx.get(path).status_code == 204
-    loaded = service.twin("load", str(landmarks), "--layer", "minimal.landmarks")
+    loaded = service.twin("load", str(landmarks), "--layer", "minimal.landmarks", "--key", "code")
     assert loaded.returncode == 0, loaded.stderr + loaded.stdout
     assert wait_for(lambda: httpx.get(path).status_code == 200, 30)
-    again = service.twin("load", str(landmarks), "--layer", "minimal.landmarks", "--json")
+    again = service.twin("load", str(landmarks), "--layer", "minimal.landmarks", "--key", "code", "--json")
     assert '"state": "unchanged"' in again.stdout

@@ -38,7 +38,7 @@ from tiles.cache import AccessScope, TileCache
 from tiles.hot import HotTiles
 from tiles.pictures import RasterTiles
 from tiles.service import VectorTiles
-from twin import changes
+from twin import background, changes
 from twin.access import ANONYMOUS, SYSTEM, Actor
 from twin.changes import Change
 from twin.crs import geoid_separation
@@ -126,9 +126,7 @@ async def at_work(parts: Parts) -> AsyncIterator[None]:
         async with parts.hub.running():
             yield
     finally:
-        for task in work:
-            task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        await background.end(*work)
         await parts.database.close_async()
 
 

@@ -74,7 +74,8 @@ def router(feed: Feed, registry: Registry, *, known: Callable[[Layer, Actor], bo
                 yield b": listening\n\n"
                 while True:
                     try:
-                        told = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                        async with asyncio.timeout(HEARTBEAT_S):
+                            told = await queue.get()
                     except TimeoutError:
                         yield b": still here\n\n"
                         continue

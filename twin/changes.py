@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from twin import background
 from twin.access import SYSTEM
 from twin.errors import TwinError, Unavailable
 from twin.grid import BBox
@@ -88,7 +89,8 @@ async def advance_for_ever(database: Database) -> None:
 
 async def _either(woken: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(woken.wait(), POLL_S)
+        async with asyncio.timeout(POLL_S):
+            await woken.wait()
     woken.clear()
 
 
@@ -115,6 +117,4 @@ async def wakes(database: Database, channel: str) -> AsyncIterator[asyncio.Event
     try:
         yield event
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await background.end(task)

@@ -19,7 +19,7 @@ import psycopg
 
 from layers.live.following import Follower, Interest, Place, Update
 from layers.live.store import query
-from twin import changes
+from twin import background, changes
 from twin.access import SYSTEM, Actor
 from twin.db import Database
 from twin.errors import Unavailable
@@ -59,9 +59,7 @@ class Hub:
         try:
             yield self
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await background.end(task)
 
     async def run(self) -> None:
         """Follow the committed batches for ever; waits out a database that is away."""
@@ -78,7 +76,8 @@ class Hub:
                 if not more:
                     await asyncio.sleep(_PAUSE_S)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), _POLL_S)
+                        async with asyncio.timeout(_POLL_S):
+                            await woken.wait()
                     woken.clear()
 
     @contextlib.asynccontextmanager
@@ -111,7 +110,8 @@ class Hub:
     async def ready(self, seconds: float = 5.0) -> None:
         """Wait until the state is read. Raises Unavailable after `seconds`."""
         try:
-            await asyncio.wait_for(self._started.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._started.wait()
         except TimeoutError:
             raise Unavailable("the live state is not read yet", remedy="try again in a moment") from None
 

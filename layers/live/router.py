@@ -55,7 +55,8 @@ async def sse(
         async with hub.follow(actor, interest, since=since) as follower:
             while True:
                 try:
-                    seq, message = await asyncio.wait_for(follower.next_message(), _HEARTBEAT_S)
+                    async with asyncio.timeout(_HEARTBEAT_S):
+                        seq, message = await follower.next_message()
                 except TimeoutError:
                     yield b": still here\n\n"
                 else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,15 @@ from twin.db import Database
 from twin.settings import Settings
 
 TEMPLATE = "twin_template"
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM unwind the run, so that its database and its service end with it."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,8 @@ def host_name(value: str) -> str:
     """The name within a Host header, without its port; empty where it is no host."""
     try:
         parts = urlsplit(f"//{value}")
-        return "" if "@" in value or parts.netloc != value else (parts.hostname or "").lower()
+        known = "@" not in value and parts.netloc == value and (parts.port or 1) > 0
+        return (parts.hostname or "").lower() if known else ""
     except ValueError:
         return ""
 

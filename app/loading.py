@@ -58,6 +58,11 @@ def run(settings: Settings, console: Console, *, given: Given | None, again: boo
     else:
         console.print(table(outcomes))
         _remarks(console, outcomes)
+        if settings.data.data is not None and all(one.state == "absent" for one in outcomes):
+            console.print(
+                f"{settings.data.data} holds no file that a sector names\n→ data/README.md lists them; name another folder in TWIN_DATA",
+                markup=False,
+            )
     return exit_status(outcomes)
 
 
@@ -204,7 +209,7 @@ def _bars(console: Console, *, shown: bool) -> Iterator[Bars]:
 def table(outcomes: list[Outcome]) -> Table:
     """The closing table: one row per source that was there."""
     made = Table(box=None, pad_edge=False)
-    made.add_column("")
+    made.add_column("", no_wrap=True, min_width=1)
     made.add_column("source", overflow="ellipsis", no_wrap=True)
     made.add_column("layer", overflow="ellipsis", no_wrap=True)
     for name in ("read", "loaded", "repaired", "quarantined", "seconds"):

@@ -200,7 +200,7 @@ def _away(error: Exception) -> Unavailable:
     if isinstance(error, psycopg.errors.DiskFull):
         return Unavailable(
             "the database's disk is full",
-            remedy="free space where the database lies, then run it again: nothing was kept",
+            remedy="free space where the database lies, then run it again: what was at work was not kept",
         )
     if isinstance(error, PoolTimeout):
         return Unavailable("every connection to the database is taken, or it is away", remedy="try again in a moment")

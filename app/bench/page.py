@@ -69,7 +69,7 @@ def _open(address: str) -> dict[str, float]:
 
         done: list[Request] = []
         # Sizes are asked for afterwards: within the event that would wait for itself.
-        page.on("requestfinished", done.append)
+        page.on("requestfinished", lambda request: done.append(request))  # noqa: PLW0108  # a built-in cannot be wrapped
         page.on("request", lambda request: asked(request.url))
         page.on("websocket", lambda opened: asked(opened.url))
         page.goto(f"{address}/app", wait_until="commit")
@@ -80,6 +80,13 @@ def _open(address: str) -> dict[str, float]:
             finished(request)
         browser.close()
     return {"painted_s": painted, **seen}
+
+
+def _ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz", timeout=30).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @contextlib.contextmanager
@@ -95,7 +102,7 @@ def _service() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "app.cli", "up"], env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + UP_S
-        while not (state / "up.json").exists() or httpx.get(f"{address}/readyz").status_code != 200:
+        while not (state / "up.json").exists() or not _ready(address):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable(
                     "the service to measure did not come up", remedy="run `twin up` and read what it says"

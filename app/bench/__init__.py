@@ -28,7 +28,7 @@ BENCHES = {
     "load": "app.bench.ingest:load_bench",
     "osm": "app.bench.ingest:osm_bench",
     "stock": "app.bench.stock:stock_bench",
-    "tiles": "app.bench.tiles:tiles_bench",
+    "tiles": "app.bench.vector_tiles:tiles_bench",
     "page": "app.bench.page:page_bench",
 }
 """By name: the function that measures. Each brings its own database and ends it."""

@@ -51,6 +51,7 @@ def real_data() -> Path:
     """The folder of national files; tests that need it are skipped where TWIN_DATA names none."""
     named = os.environ.get("TWIN_DATA")
     if not named:
+        # The files are no part of the repository; .ci/run names them where they lie, and there nothing is skipped.
         pytest.skip("TWIN_DATA names no folder of national files")
     return Path(named).resolve()
 

@@ -32,6 +32,8 @@ log = logging.getLogger("layers.live")
 User = Literal["consumer", "device"]
 _RIGHTS = {"consumer": "topic read rwa/#", "device": "topic write rwa/#"}
 _START_S = 10.0
+_PORT_WAIT_S = 5.0
+_PORTS = range(20000, 32000)
 _SALT_BYTES, _ROUNDS = 12, 101
 # Mosquitto 2's `$7$` entry: PBKDF2-HMAC-SHA512, as its mosquitto_passwd writes it.
 _CONF = """\
@@ -246,13 +248,33 @@ def _password_entry(password: str) -> str:
 
 
 def _free_port(wanted: int) -> int:
-    """`wanted` where it can be bound on loopback, otherwise a port that can."""
-    for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+    """`wanted` where it can be bound on loopback, otherwise a port that can.
+
+    A killed broker's sockets outlive its process entry for a moment, and devices know the port: it is waited for before
+    another is taken. Others are drawn from below the range from which the system serves outgoing connections, which could
+    hold the port at the very moment of a restart.
+    """
+    deadline = time.monotonic() + _PORT_WAIT_S
+    while wanted:
+        if _is_free(wanted):
+            return wanted
+        if time.monotonic() > deadline:
+            log.warning("port %d is held by another process; devices must be told the new one", wanted)
+            break
+        time.sleep(0.05)
+    drawn = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
+    for port in drawn:
+        if _is_free(port):
+            return port
     raise Unavailable("no port is free on loopback", remedy="stop what holds them")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def _account(folder: Path) -> pwd.struct_passwd:

@@ -1,6 +1,8 @@
 import os
 import signal
+import socket
 import stat
+import threading
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -86,3 +88,17 @@ def test_a_named_broker_is_used_and_nothing_is_started(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
     with pytest.raises(SettingError, match="mqtt://"):
         Broker(tmp_path, url="http://nowhere").start()
+
+
+def test_the_port_is_waited_for_while_a_dying_process_holds_it(state: Path) -> None:
+    broker = Broker(state / "slow-port")
+    broker.start()
+    try:
+        before = broker.address("consumer")
+        broker.stop()
+        held = socket.create_server((before.host, before.port))
+        threading.Timer(0.5, held.close).start()
+        broker.start()
+        assert broker.address("consumer") == before
+    finally:
+        broker.stop()

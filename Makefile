@@ -19,9 +19,9 @@ check:
 	@.venv/bin/lint-imports
 
 bench:
-	@python3 app/install/install.py --tests
+	@python3 app/install/install.py --tests --peers
 	@.venv/bin/twin bench all
 
 bench-%:
-	@python3 app/install/install.py --tests
+	@python3 app/install/install.py --tests --peers
 	@.venv/bin/twin bench $*

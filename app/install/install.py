@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 MAP = ROOT / "app" / "map"
+WEB = ROOT / "tests" / "web"
 NO_START = Path("/usr/sbin/policy-rc.d")
 
 
@@ -176,15 +177,48 @@ def map_bundle() -> None:
     mark.write_text(fingerprint)
 
 
+def web_tests() -> None:
+    """The viewers, validators and fixtures that the tests hold the twin's tiles and scenes against."""
+    modules, lock = WEB / "node_modules" / ".twin-stamp", stamp([WEB / "package-lock.json"])
+    if stamped(modules, lock):
+        return
+    say("Bringing the viewers that the tests open …")
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=WEB, quiet=True)
+    modules.write_text(lock)
+
+
+def apart(name: str) -> None:
+    """Packages that cannot live beside ours, in an environment of their own: `.venv-NAME` from `requirements/NAME.txt`."""
+    wanted, place = ROOT / "requirements" / f"{name}.txt", ROOT / f".venv-{name}"
+    mark, fingerprint = place / ".twin-stamp", stamp([wanted], sys.version)
+    if stamped(mark, fingerprint):
+        return
+    count = sum(1 for line in wanted.read_text().splitlines() if "==" in line)
+    say(f"Installing {count} Python packages into {place.name} …")
+    uv = str(VENV / "bin" / "uv")
+    run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)], quiet=True)
+    run(
+        [uv, "pip", "install", "-q", "--python", str(place / "bin" / "python"), "--require-hashes", "-r", str(wanted)],
+        quiet=True,
+    )
+    mark.write_text(fingerprint)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Install what this checkout needs.")
     parser.add_argument("--tests", action="store_true", help="also what tests need")
+    parser.add_argument("--peers", action="store_true", help="also the servers that the benchmarks measure against")
     parser.add_argument("--without", action="append", default=[], help="a system package that another machine provides")
     told = parser.parse_args()
     tests = told.tests
     system_packages(tests=tests, without=told.without)
     python_packages(tests=tests)
     map_bundle()
+    if tests:
+        web_tests()
+        apart("conformance")
+    if told.peers:
+        apart("peers")
 
 
 if __name__ == "__main__":

@@ -10,28 +10,36 @@ from psycopg import Connection
 from scenes.cells import SCENE
 from scenes.outlines import GROUND, HEIGHT, NO_POLYGON, REASONS, ROOF
 from scenes.quadtree import Cell
+from scenes.scene import Scene, Scenes
 from scenes.tileset import Content
+from twin.db import Session
 
 # Raised when the bytes of a tile change for the same buildings.
 FORMAT = 1
 TERRAIN = "land.terrain"
 
 
-def contents(connection: Connection[Any], root: Cell) -> dict[Cell, Content]:
+def standing(session: Session, served: Scenes) -> dict[str, Scene]:
+    """The scenes whose layers this database has."""
+    known = {name for (name,) in session.execute("select name from twin.layer").fetchall()}
+    return {name: scene for name, scene in served.items() if known.issuperset(scene.layers)}
+
+
+def contents(connection: Connection[Any], root: Cell, *, scene: str = SCENE) -> dict[Cell, Content]:
     """What lies in each cell at or below ``root``, of what the session may read."""
     rows = connection.execute(
         "select level, x, y, min(west), min(south), max(east), max(north), min(low), max(high), max(largest) from scenes.cell"
         " where scene = %s and level >= %s and x >> (level - %s) = %s and y >> (level - %s) = %s group by level, x, y",
-        (SCENE, root.level, root.level, root.x, root.level, root.y),
+        (scene, root.level, root.level, root.x, root.level, root.y),
     ).fetchall()
     return {Cell(*row[:3]): Content(*row[3:]) for row in rows}
 
 
-def version(connection: Connection[Any], cell: Cell) -> str | None:
+def version(connection: Connection[Any], cell: Cell, *, scene: str = SCENE) -> str | None:
     """An ETag of the cell's content for this session, or None where it sees none."""
     rows = connection.execute(
         "select tenant, classification, version, count from scenes.cell where scene = %s and cell = %s order by tenant, classification",
-        (SCENE, cell.key),
+        (scene, cell.key),
     ).fetchall()
     return hashlib.sha256(repr((FORMAT, cell, rows)).encode()).hexdigest()[:20] if rows else None
 

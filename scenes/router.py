@@ -1,4 +1,4 @@
-"""The HTTP surface of the scenes: 3D Tiles of buildings and quantized-mesh ground."""
+"""The HTTP surface of the scenes: 3D Tiles and quantized-mesh ground."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from scenes import catalogue
-from scenes.cells import SCENE, read
 from scenes.glb import Compression
 from scenes.outlines import Separation
 from scenes.quadtree import LEVELS, Cell, Grid
+from scenes.registry import scenes
+from scenes.scene import Json, Scene, Scenes
 from scenes.terrain import Terrain
-from scenes.tile import tile
 from scenes.tileset import SUBTREE_LEVELS, subtree, tileset
+from twin.db import Session
 from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
 
@@ -38,16 +39,18 @@ def _ground_version(actor: ActorHere, database: DatabaseHere) -> str:
     return version
 
 
+Scenario = Annotated[int | None, Query(ge=1, le=2**62, description="a branch, by its number; else the base")]
 GroundVersion = Annotated[str, Depends(_ground_version)]
 
 
 def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter:
     """Routes under ``/scenes``. ``grid``: the one that ``scenes.cells.build`` used. ``terrain`` is asked only once a raster is loaded."""
     made = APIRouter(prefix="/scenes", tags=["scenes"])
+    served = scenes(grid=grid, separation=separation, heights=terrain.heights)
     # Terrain first: its paths must not be read as a scene called terrain.
     _add_terrain(made, terrain)
-    _add_catalogue(made)
-    _add_tiles(made, grid, separation)
+    _add_catalogue(made, served)
+    _add_tiles(made, served, grid, separation)
     return made
 
 
@@ -72,89 +75,103 @@ def _add_terrain(made: APIRouter, terrain: Terrain) -> None:
     )
 
 
-def _add_catalogue(made: APIRouter) -> None:
+def _add_catalogue(made: APIRouter, served: Scenes) -> None:
     @made.get("", summary="The scenes there are")
-    def scenes(request: Request, actor: ActorHere, database: DatabaseHere) -> Response:
+    def listed(request: Request, actor: ActorHere, database: DatabaseHere) -> Response:
         with database.session(actor, pool="tiles") as session:
-            counted = catalogue.totals(session.connection)
+            entries = [_entry(session, scene) for scene in catalogue.standing(session, served).values()]
             version = catalogue.ground_version(session.connection)
-        buildings = {
-            "name": SCENE,
-            "kind": "3d-tiles",
-            "href": f"scenes/{SCENE}/tileset.json",
-            "layer": "infrastructure.buildings",
-        }
         terrain = {
             "name": "terrain",
             "kind": "quantized-mesh",
             "href": "scenes/terrain/layer.json",
             "layer": catalogue.TERRAIN,
         }
-        return _json(request, {"scenes": [{**buildings, **counted}, *([terrain] if version else [])]})
+        return _json(request, {"scenes": [*entries, *([terrain] if version else [])]})
 
-    @made.get("/{scene}/problems", summary="Buildings that could not be meshed as they stand, and why")
+    @made.get("/{scene}/problems", summary="Features that could not be meshed as they stand, and why")
     def problems(
         request: Request, scene: str, actor: ActorHere, database: DatabaseHere,
         after: Annotated[int, Query(ge=-1)] = -1, limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
     ) -> Response:  # fmt: skip
-        _require(scene)
         with database.session(actor, pool="tiles") as session:
-            counted = catalogue.totals(session.connection)
-            listed = catalogue.problems(session.connection, after=after, limit=limit)
+            named = _require(session, served, scene)
+            counted = named.totals(session)
+            listed = named.problems(session, after=after, limit=limit)
         more = listed[-1]["fid"] if len(listed) == limit else None
-        body = {"count": counted["problems"], "buildings": counted["buildings"], "problems": listed, "next_after": more}
-        return _json(request, body)
+        count = counted.pop("problems")
+        return _json(
+            request, {**counted, "features": counted["count"], "count": count, "problems": listed, "next_after": more}
+        )
 
 
-def _add_tiles(made: APIRouter, grid: Grid, separation: Separation) -> None:
+def _entry(session: Session, scene: Scene) -> Json:
+    """A scene as ``GET /scenes`` tells of it."""
+    return {
+        "name": scene.name,
+        "title": scene.title,
+        "kind": "3d-tiles",
+        "shows": scene.kind,
+        "href": f"scenes/{scene.name}/tileset.json",
+        "layer": scene.layers[0],
+        "layers": list(scene.layers),
+        **scene.totals(session),
+    }
+
+
+def _add_tiles(made: APIRouter, served: Scenes, grid: Grid, separation: Separation) -> None:
     @made.get("/{scene}/tileset.json", summary="3D Tiles 1.1 tileset, an implicit quadtree")
-    def tileset_json(request: Request, scene: str, actor: ActorHere, database: DatabaseHere) -> Response:
-        _require(scene)
+    def tileset_json(
+        request: Request, scene: str, actor: ActorHere, database: DatabaseHere, scenario: Scenario = None
+    ) -> Response:
         with database.session(actor, pool="tiles") as session:
-            contents = catalogue.contents(session.connection, Cell(0, 0, 0))
-        return _json(request, tileset(grid, contents, separation=separation))
+            contents = _require(session, served, scene).contents(session, Cell(0, 0, 0), scenario)
+        return _json(request, tileset(grid, contents, separation=separation, scenario=scenario))
 
     @made.get(
         "/{scene}/subtrees/{level}/{x}/{y}.subtree", summary="Which tiles there are, and where", response_class=Response
     )
     def subtrees(
-        request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere
-    ) -> Response:
-        _require(scene)
-        root = grid.require(level, x, y)
-        if level % SUBTREE_LEVELS:
-            raise NotFound(
-                f"no subtree begins at level {level}", remedy=f"subtrees begin at multiples of {SUBTREE_LEVELS}"
-            )
+        request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere,
+        scenario: Scenario = None,
+    ) -> Response:  # fmt: skip
         with database.session(actor, pool="tiles") as session:
-            contents = catalogue.contents(session.connection, root)
+            named = _require(session, served, scene)
+            root = grid.require(level, x, y)
+            if level % SUBTREE_LEVELS:
+                raise NotFound(
+                    f"no subtree begins at level {level}", remedy=f"subtrees begin at multiples of {SUBTREE_LEVELS}"
+                )
+            contents = named.contents(session, root, scenario)
         body = subtree(root, contents, separation=separation)
         if body is None:
             raise _nothing("subtree", root)
         return _answer(request, body, "application/octet-stream", _tag(body))
 
-    @made.get("/{scene}/content/{level}/{x}/{y}.glb", summary="The buildings of a cell", response_class=Response)
+    @made.get("/{scene}/content/{level}/{x}/{y}.glb", summary="What stands in a cell", response_class=Response)
     def content(
         request: Request, scene: str, level: int, x: int, y: int, actor: ActorHere, database: DatabaseHere,
         compression: Annotated[Compression, Query(description="none: plain buffers, for readers without meshopt")] = "meshopt",
+        scenario: Scenario = None,
     ) -> Response:  # fmt: skip
-        _require(scene)
-        cell = grid.require(level, x, y)
         with database.session(actor, pool="tiles") as session:
-            version = catalogue.version(session.connection, cell)
+            named = _require(session, served, scene)
+            cell = grid.require(level, x, y)
+            version = named.version(session, cell, scenario)
             if version is None:
                 raise _nothing("content", cell)
             tag = _tag(f"{version} {compression}".encode())
             if _same(request, tag):
                 return _unchanged(tag)
-            footprints = read(session.connection, cell)
-        body = tile(footprints, cell, grid=grid, separation=separation, compression=compression)
+            body = named.tile(session, cell, scenario, compression)
         return _answer(request, body, GLB, tag)
 
 
-def _require(scene: str) -> None:
-    if scene != SCENE:
-        raise NotFound(f"there is no scene {scene!r}", remedy="GET /scenes lists them")
+def _require(session: Session, served: Scenes, name: str) -> Scene:
+    standing = catalogue.standing(session, served)
+    if name not in standing:
+        raise NotFound(f"there is no scene {name!r}", remedy=f"there are {', '.join([*standing, 'terrain'])}")
+    return standing[name]
 
 
 def _nothing(what: str, cell: Cell) -> NotFound:

@@ -59,8 +59,11 @@ def lifted(contents: Mapping[Cell, Content], separation: Separation) -> dict[Cel
     return {cell: replace(one, low=one.low + least, high=one.high + most) for (cell, one), least, most in ends}
 
 
-def tileset(grid: Grid, contents: Mapping[Cell, Content], *, separation: Separation) -> Json:
-    """``tileset.json`` of the buildings. ``contents``: what lies in every cell, heights orthometric."""
+def tileset(
+    grid: Grid, contents: Mapping[Cell, Content], *, separation: Separation, scenario: int | None = None
+) -> Json:
+    """``tileset.json`` of a scene. ``contents``: what lies in every cell, heights orthometric."""
+    query = "" if scenario is None else f"?scenario={scenario}"
     every = list(lifted(contents, separation).values())
     heights = [min(one.low for one in every) - 1.0, max(one.high for one in every) + 1.0] if every else [0.0, 1.0]
     span = np.radians([grid.west, grid.south, grid.west + grid.span, grid.south + grid.span])
@@ -76,12 +79,12 @@ def tileset(grid: Grid, contents: Mapping[Cell, Content], *, separation: Separat
             "transform": [float(v) for v in grid.frame.transform().T.ravel()],
             "geometricError": grid.geometric_error,
             "refine": "ADD",
-            "content": {"uri": "content/{level}/{x}/{y}.glb"},
+            "content": {"uri": f"content/{{level}}/{{x}}/{{y}}.glb{query}"},
             "implicitTiling": {
                 "subdivisionScheme": "QUADTREE",
                 "availableLevels": LEVELS,
                 "subtreeLevels": SUBTREE_LEVELS,
-                "subtrees": {"uri": "subtrees/{level}/{x}/{y}.subtree"},
+                "subtrees": {"uri": f"subtrees/{{level}}/{{x}}/{{y}}.subtree{query}"},
             },
         },
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scenes import catalogue
 from scenes.cells import SCENE, read
-from scenes.glb import Compression
+from scenes.chunk import Compression
 from scenes.outlines import Separation
 from scenes.quadtree import Cell, Grid
 from scenes.scene import Json

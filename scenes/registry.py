@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from scenes.buildings import Buildings
-from scenes.outlines import Separation
 from scenes.quadtree import Grid
 from scenes.scene import Scene, Scenes
-from scenes.terrain import Heights
+from scenes.terrain import Terrain
 
 
-def scenes(*, grid: Grid, separation: Separation, heights: Heights) -> Scenes:
-    """All of them. ``heights`` is asked only once something lies on the ground."""
-    every: list[Scene] = [Buildings(grid, separation)]
+def scenes(*, grid: Grid, terrain: Terrain) -> Scenes:
+    """All of them. What lies on the ground lies on ``terrain``, which is asked only then."""
+    every: list[Scene] = [Buildings(grid, terrain.separation)]
     return {scene.name: scene for scene in every}

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from scenes import catalogue
-from scenes.glb import Compression
+from scenes.chunk import Compression
 from scenes.outlines import Separation
 from scenes.quadtree import LEVELS, Cell, Grid
 from scenes.registry import scenes
@@ -46,7 +46,7 @@ GroundVersion = Annotated[str, Depends(_ground_version)]
 def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter:
     """Routes under ``/scenes``. ``grid``: the one that ``scenes.cells.build`` used. ``terrain`` is asked only once a raster is loaded."""
     made = APIRouter(prefix="/scenes", tags=["scenes"])
-    served = scenes(grid=grid, separation=separation, heights=terrain.heights)
+    served = scenes(grid=grid, terrain=terrain)
     # Terrain first: its paths must not be read as a scene called terrain.
     _add_terrain(made, terrain)
     _add_catalogue(made, served)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from scenes.glb import Compression
+from scenes.chunk import Compression
 from scenes.quadtree import Cell
 from scenes.tileset import Content
 from twin.db import Session

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scenes.chunk import Compression
 from scenes.footprints import Footprints
-from scenes.glb import Compression, glb
+from scenes.glb import glb
 from scenes.mesh import Mesh, solids
 from scenes.outlines import Separation, outline
 from scenes.quadtree import Cell, Grid

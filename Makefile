@@ -20,8 +20,8 @@ check:
 
 bench:
 	@python3 app/install/install.py --tests --peers
-	@.venv/bin/twin bench all
+	@.venv/bin/twin bench all --page docs/benchmarks.md
 
 bench-%:
 	@python3 app/install/install.py --tests --peers
-	@.venv/bin/twin bench $*
+	@.venv/bin/twin bench $* --page docs/benchmarks.md

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import os
+import platform
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypedDict
 
 from rich.console import Console
@@ -34,8 +39,8 @@ BENCHES = {
 """By name: the function that measures. Each brings its own database and ends it."""
 
 
-def run(name: str, console: Console) -> list[Row]:
-    """Run one benchmark or `all`, print its table, return its rows. Raises NotFound for another name."""
+def run(name: str, console: Console, *, page: Path | None = None) -> list[Row]:
+    """Run one benchmark or `all`, print its table, write it into `page` if one is named, return its rows. Raises NotFound for another name."""
     if name != "all" and name not in BENCHES:
         raise NotFound(f"there is no benchmark {name!r}", remedy=f"choose all, {', '.join(BENCHES)}")
     rows: list[Row] = []
@@ -44,6 +49,8 @@ def run(name: str, console: Console) -> list[Row]:
         measure: Callable[[], list[Row]] = getattr(importlib.import_module(module), function)
         found = measure()
         console.print(table(one, found))
+        if page is not None:
+            write_page(page, one, found)
         rows += found
     return rows
 
@@ -78,3 +85,30 @@ def table(name: str, rows: list[Row]) -> Table:
         ratio = "" if one["ratio"] is None else f"{one['ratio']:g}"
         made.add_row(one["measure"], f"{one['value']:g}", one["unit"], one["reference"], ratio, one["goal"], said)
     return made
+
+
+def write_page(page: Path, name: str, rows: Sequence[Row]) -> None:
+    """Put the table of a benchmark into its section of a Markdown page, in place of what it said before; other sections stay."""
+    lines = [
+        f"## {name}",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end."
+        f" Again: `make bench-{name}`.",
+        "",
+        "| measure | value | unit | reference | ratio | goal | holds |",
+        "|---|---:|---|---|---:|---|---|",
+    ]
+    for one in rows:
+        said = {None: "", True: "yes", False: "NO"}[one["holds"]]
+        ratio = "" if one["ratio"] is None else f"{one['ratio']:g}"
+        cells = (one["measure"], f"{one['value']:g}", one["unit"], one["reference"], ratio, one["goal"], said)
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    section = "\n".join(lines) + "\n"
+    text = (
+        page.read_text()
+        if page.exists()
+        else "# Benchmarks\n\nWritten by `make bench-NAME`; each figure beside its reference in the same run.\n"
+    )
+    found = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    text = found.sub(lambda _: section + "\n", text) if found.search(text) else f"{text.rstrip()}\n\n{section}"
+    page.write_text(text.rstrip() + "\n")

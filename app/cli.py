@@ -227,7 +227,9 @@ def live_consume() -> None:
 def bench_command(
     name: Annotated[str, typer.Argument(help="Which; `all` for every one.")],
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
-    page: Annotated[Path | None, typer.Option("--page", help="Write the table into its section of this Markdown page.")] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Write the table into its section of this Markdown page.")
+    ] = None,
 ) -> None:
     """Measure, beside a reference in the same run; print a table."""
     from app import bench

@@ -92,8 +92,10 @@ def write_page(page: Path, name: str, rows: Sequence[Row]) -> None:
     lines = [
         f"## {name}",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end."
-        f" Again: `make bench-{name}`.",
+        (
+            f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end."
+            f" Again: `make bench-{name}`."
+        ),
         "",
         "| measure | value | unit | reference | ratio | goal | holds |",
         "|---|---:|---|---|---:|---|---|",

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
-import ssl
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
+from typing import Any
 
 from layers.live.broker import Address
+from layers.live.reader import Reader
 from layers.live.spool import Message, Spool
 from layers.live.store import Kept, Store
 from twin.db import Database
@@ -29,18 +24,14 @@ from twin.errors import Unavailable
 
 log = logging.getLogger("layers.live")
 TOPICS = "rwa/#"
-_QUEUE = 32_768
-# Messages in memory; past it the network thread waits and TCP holds the broker back.
+OWN_TOPICS = "rwa/alerts/"
+"""What the twin itself publishes under the same root; not telemetry."""
 _RETRY_S = 0.5
 _FOLD_S = 1.0
 _TEND_S = 300.0
 
-
-class _Delivery(NamedTuple):
-    message: Message
-    mid: int
-    qos: int
-    connection: int
+Chore = Callable[[], float]
+"""Work beside storing: done once, it says after how many seconds it wants to be done again. May raise Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +49,26 @@ class ConsumerOptions:
 
 
 class Consumer:
-    """One consumer: a network thread that receives, this thread that stores, one that folds the rollups."""
+    """One consumer: a thread that receives, this thread that stores, one for each chore beside it (rollups; alerts where given)."""
 
     def __init__(
-        self, database: Database, address: Address, folder: Path, options: ConsumerOptions | None = None
+        self,
+        database: Database,
+        address: Address,
+        folder: Path,
+        options: ConsumerOptions | None = None,
+        *,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self.options = options or ConsumerOptions()
         self.kept = Kept()
         self._store = Store(database)
         self._spool = Spool(folder / f"{self.options.name}.spool", limit_mb=self.options.spool_mb)
-        self._queue: queue.Queue[_Delivery] = queue.Queue(_QUEUE)
+        self._chores: tuple[Chore, ...] = (self._fold, self._tend, *chores)
         self._stop = threading.Event()
-        self._connection = 0
-        self._subscribed = 0
         self._retry_at = 0.0
-        self._client = self._made_client(address)
+        topics = f"$share/{self.options.group}/{TOPICS}" if self.options.group else TOPICS
+        self._reader = Reader(address, self.options.name, topics)
 
     @property
     def spooled(self) -> int:
@@ -82,7 +78,7 @@ class Consumer:
     @property
     def connected(self) -> bool:
         """Whether the broker has taken the subscription of the present connection."""
-        return self._client.is_connected() and self._subscribed == self._connection > 0
+        return self._reader.connected
 
     def stop(self) -> None:
         """Ask `run` to end after the batch in hand. From any thread or a signal handler."""
@@ -90,73 +86,24 @@ class Consumer:
 
     def run(self) -> None:
         """Receive and store until `stop`. Waits out a broker or a database that is away."""
-        self._client.loop_start()
-        chores = threading.Thread(target=self._tend, name="live-chores", daemon=True)
-        chores.start()
+        self._reader.start()
+        threads = [threading.Thread(target=self._repeat, args=(one,), daemon=True) for one in self._chores]
+        for thread in threads:
+            thread.start()
         try:
             while not self._stop.is_set():
-                batch = self._next_batch()
-                if batch and self._take([one.message for one in batch]):
-                    self._acknowledge(batch)
-                elif not batch and len(self._spool):
+                received = self._reader.take(self.options.batch, wait_s=0.2, linger_s=self.options.linger_s)
+                if received:
+                    if self._take([one for one in received.messages if not one.topic.startswith(OWN_TOPICS)]):
+                        self._reader.acknowledge(received)
+                elif len(self._spool):
                     self._drain()
         finally:
-            self._client.disconnect()
-            self._client.loop_stop()
-            chores.join(timeout=5)
+            self._stop.set()
+            self._reader.stop()
+            for thread in threads:
+                thread.join(timeout=5)
             self._spool.close()
-
-    def _made_client(self, address: Address) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=self.options.name, clean_session=False, manual_ack=True,
-            protocol=mqtt.MQTTv311,
-        )  # fmt: skip
-        if address.user is not None:
-            client.username_pw_set(address.user, address.password)
-        if address.tls:
-            client.tls_set_context(ssl.create_default_context())
-        client.on_connect = self._connected
-        client.on_subscribe = self._heard
-        client.on_message = self._received
-        client.reconnect_delay_set(min_delay=1, max_delay=5)
-        client.connect_async(address.host, address.port, keepalive=30)
-        return client
-
-    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        """`Any`: paho's own loosely typed callback arguments, unused."""
-        if reason.is_failure:
-            log.error("the broker refuses the consumer: %s", reason)
-            return
-        self._connection += 1
-        client.subscribe(f"$share/{self.options.group}/{TOPICS}" if self.options.group else TOPICS, qos=1)
-
-    def _heard(self, _client: mqtt.Client, _data: Any, _mid: int, _reasons: Any, _properties: Any) -> None:
-        """`Any` as above."""
-        self._subscribed = self._connection
-
-    def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        """`Any` as above. Blocks where the queue is full: the broker then waits too."""
-        delivery = _Delivery(
-            Message(message.topic, bytes(message.payload), datetime.now(UTC)),
-            message.mid,
-            message.qos,
-            self._connection,
-        )
-        while not self._stop.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(delivery, timeout=0.5)
-                return
-
-    def _next_batch(self) -> list[_Delivery]:
-        try:
-            batch = [self._queue.get(timeout=0.2)]
-        except queue.Empty:
-            return []
-        until = time.monotonic() + self.options.linger_s
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < self.options.batch:
-                batch.append(self._queue.get(timeout=max(0.0, until - time.monotonic())))
-        return batch
 
     def _take(self, messages: list[Message]) -> bool:
         """Make a batch durable: in PostGIS, or behind others in the spool. False where `stop` came first."""
@@ -202,21 +149,22 @@ class Consumer:
         else:
             self._retry_at = 0.0
 
-    def _acknowledge(self, batch: list[_Delivery]) -> None:
-        """Tell the broker. A delivery of an earlier connection comes again by itself and is acknowledged then."""
-        for one in batch:
-            if one.connection == self._connection:
-                self._client.ack(one.mid, one.qos)
-
-    def _tend(self) -> None:
-        """The chores beside storing, until `stop`: rollups, partitions ahead, the outbox's end."""
-        tended = -_TEND_S
-        while not self._stop.wait(_FOLD_S):
+    def _repeat(self, chore: Chore) -> None:
+        pause = 0.0
+        while not self._stop.wait(pause):
             try:
-                while self._store.fold():
-                    pass
-                if time.monotonic() - tended > _TEND_S:
-                    self._store.tend()
-                    tended = time.monotonic()
+                pause = chore()
             except Unavailable as away:
-                log.debug("chores wait: %s", away.message)
+                log.debug("a chore waits: %s", away.message)
+                pause = _FOLD_S
+
+    def _fold(self) -> float:
+        """The rollups, from what arrived."""
+        while self._store.fold() and not self._stop.is_set():
+            pass
+        return _FOLD_S
+
+    def _tend(self) -> float:
+        """Partitions ahead, the outbox's end."""
+        self._store.tend()
+        return _TEND_S

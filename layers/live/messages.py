@@ -43,7 +43,10 @@ class Refused(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Datastream:
-    """One phenomenon of one sensor as messages meet it. `minimum` and `maximum`: plausible results, inclusive, in `unit`."""
+    """One phenomenon of one sensor as messages meet it. `minimum` and `maximum`: plausible results, inclusive, in `unit`.
+
+    Nothing from before `kept_since` is taken: its sector has let go of it.
+    """
 
     id: int
     sensor: str
@@ -55,6 +58,8 @@ class Datastream:
     maximum: float | None = None
     mobile: bool = False
     classification: str = "public"
+    sector: int = 1
+    kept_since: datetime = OLDEST
 
 
 class Observation(NamedTuple):
@@ -71,6 +76,7 @@ class Observation(NamedTuple):
     result_text: str | None
     quality: str
     classification: str
+    sector: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,10 @@ def _observation(
     except fastjsonschema.JsonSchemaException as failure:
         raise Refused(f"not {stream.schema}: {failure}") from None
     time = _time(record["time"], received_at)
+    if time < stream.kept_since:
+        raise Refused(
+            f"the time {record['time']!r} is before {stream.kept_since:%Y-%m-%d}, since when {stream.topic} is kept"
+        )
     value = record["value"]
     text = value if isinstance(value, str) else None
     result = None if text is not None else float(value)
@@ -163,7 +173,18 @@ def _observation(
         sequence = _sequence(result, text, lon, lat)
     quality = record.get("quality", "good")
     return Observation(
-        time, sequence, result, received_at, lon, lat, stream.id, tenant, text, quality, stream.classification
+        time,
+        sequence,
+        result,
+        received_at,
+        lon,
+        lat,
+        stream.id,
+        tenant,
+        text,
+        quality,
+        stream.classification,
+        stream.sector,
     )
 
 

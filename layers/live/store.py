@@ -22,11 +22,15 @@ from twin.errors import NotFound, TwinError, Unavailable
 log = logging.getLogger("layers.live")
 SQL = Path(__file__).parent / "sql"
 CONSUMER: Actor = actor("live consumer", "operator")
-_TYPES = ("timestamptz", "int8", "float8", "timestamptz", "float8", "float8", "int4", "int4", "text", "text", "text")
+_TYPES = (
+    "timestamptz", "int8", "float8", "timestamptz", "float8", "float8", "int4", "int4", "text", "text", "text", "int2",
+)  # fmt: skip
 _COPY = "copy pg_temp.live_staged from stdin (format binary)"
 _RELOAD_AFTER = timedelta(seconds=1)
-# An unknown topic makes the catalogue be read again, at most this often.
-_MONTHS_AHEAD = timedelta(days=62)
+_RELOAD_ALWAYS = timedelta(seconds=60)
+# An unknown topic makes the catalogue be read again, at most this often; changed bounds are met within a minute.
+_AHEAD = timedelta(days=62)
+# How far ahead the months are made.
 _FOLD_BATCHES = 500
 _KEEP_OUTBOX_S = 900
 
@@ -64,7 +68,7 @@ class Store:
         self._schemas = read_schemas() if schemas is None else schemas
         self._datastreams: dict[str, Datastream] = {}
         self._read_at: datetime | None = None
-        self._months: set[tuple[int, int]] = set()
+        self._months: set[tuple[int, int, int]] = set()
 
     def keep(self, messages: Sequence[Message]) -> Kept:
         """Store a batch: when this returns it is committed. Raises Unavailable, with nothing kept, where the database is away.
@@ -78,7 +82,9 @@ class Store:
             try:
                 return self._write(*self._judge(messages))
             except psycopg.errors.CheckViolation:
-                self._months.clear()  # a partition was dropped meanwhile
+                # A month was dropped meanwhile, and what its sector keeps has changed.
+                self._months.clear()
+                self._read_catalogue()
                 return self._write(*self._judge(messages))
         except (psycopg.DataError, psycopg.IntegrityError) as failure:
             if len(messages) == 1:
@@ -102,21 +108,24 @@ class Store:
         now = datetime.now(UTC)
         try:
             with self._database.session(self._by, pool="bulk") as session:
-                session.execute("select iot.make_partitions(%s, %s)", (now, now + _MONTHS_AHEAD))
+                session.execute("select iot.make_partitions(id, %s, %s) from iot.sector", (now, now + _AHEAD))
                 session.execute(query("trim"), {"keep_s": _KEEP_OUTBOX_S})
         except psycopg.Error as failure:
             raise _refusing(failure) from failure
 
     def _refresh(self, messages: Sequence[Message]) -> None:
         now = datetime.now(UTC)
-        if self._read_at is not None and (
-            now - self._read_at < _RELOAD_AFTER or all(one.topic in self._datastreams for one in messages)
+        age = timedelta.max if self._read_at is None else now - self._read_at
+        if age > _RELOAD_ALWAYS or (
+            age > _RELOAD_AFTER and not all(one.topic in self._datastreams for one in messages)
         ):
-            return
+            self._read_catalogue()
+
+    def _read_catalogue(self) -> None:
         with self._database.session(self._by, pool="bulk") as session:
             found = [Datastream(*row) for row in session.execute(query("catalogue")).fetchall()]
         self._datastreams = {one.topic: one for one in found}
-        self._read_at = now
+        self._read_at = datetime.now(UTC)
 
     def _judge(self, messages: Sequence[Message]) -> tuple[list[Observation], list[_Refusal]]:
         observations: list[Observation] = []
@@ -145,13 +154,14 @@ class Store:
 
     def _make_months(self, observations: list[Observation]) -> None:
         """Partitions for months not met before: late data opens its own month."""
-        unmet = {(one.phenomenon_time.year, one.phenomenon_time.month) for one in observations} - self._months
+        met = {(one.sector, one.phenomenon_time.year, one.phenomenon_time.month) for one in observations}
+        unmet = met - self._months
         if not unmet:
             return
         with self._database.session(self._by, pool="bulk") as session:
-            for year, month in sorted(unmet):
+            for sector, year, month in sorted(unmet):
                 first = datetime(year, month, 1, tzinfo=UTC)
-                session.execute("select iot.make_partitions(%s, %s)", (first, first))
+                session.execute("select iot.make_partitions(%s::smallint, %s, %s)", (sector, first, first))
         self._months |= unmet
 
 

@@ -10,5 +10,6 @@ create temporary table if not exists live_staged (
     tenant int not null,
     result_text text,
     quality text not null,
-    classification text not null
+    classification text not null,
+    sector smallint not null
 ) on commit delete rows

@@ -1,10 +1,10 @@
 -- One row: how many staged observations were new, and the number the batch got (null where none was).
 with fresh as (
     insert into iot.observation (phenomenon_time, sequence, result, received_at, lon, lat, datastream, tenant, result_text,
-                                 quality, classification)
-    select phenomenon_time, sequence, result, received_at, lon, lat, datastream, tenant, result_text, quality, classification
+                                 quality, classification, sector)
+    select phenomenon_time, sequence, result, received_at, lon, lat, datastream, tenant, result_text, quality, classification, sector
       from pg_temp.live_staged
-    on conflict (datastream, phenomenon_time, sequence) do nothing
+    on conflict (datastream, phenomenon_time, sequence, sector) do nothing
     returning phenomenon_time, sequence, result, received_at, lon, lat, datastream, tenant, result_text, quality, classification
 ), newest as (
     insert into iot.latest as held (datastream, tenant, classification, phenomenon_time, sequence, result, result_text, quality,

@@ -221,5 +221,5 @@ def test_nobody_but_an_operator_writes_observations(telemetry: Database) -> None
     for who in (ANONYMOUS, actor("v", "viewer"), actor("p", "planner")):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), telemetry.session(who) as session:
             session.execute(
-                "insert into iot.observation values (now(), 1, 1, now(), null, null, 1, 1, null, 'good', 'public')"
+                "insert into iot.observation select now(), 1, 1, now(), null, null, 1, 1, null, 'good', 'public', min(id) from iot.sector"
             )

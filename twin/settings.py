@@ -127,6 +127,11 @@ class LiveSettings(_Subject):
         alias="TWIN_MQTT_URL",
         description="MQTT broker to use instead of the private one: mqtt://user:password@host:port",
     )
+    kafka: str = Field(
+        "",
+        alias="TWIN_KAFKA",
+        description="Kafka brokers that events travel on: host:port,host:port or kafkas://user:password@host:port; empty: the PostgreSQL outbox",
+    )
     rate: float = Field(
         20.0,
         alias="TWIN_SENSORS_RATE",

@@ -1,0 +1,16 @@
+-- Gives up events: read by every group that keeps, or older than the longest time; and groups not seen for as long. The rest is how many went.
+with held as (
+    delete from bus.reader where tenant = twin.tenant() and seen_at < now() - make_interval(secs => %(longest_s)s) returning 1
+), least as (
+    select p.partition, min(p.seq) as seq from bus.position p join bus.reader r on r.tenant = p.tenant and r.name = p.reader
+     where r.tenant = twin.tenant() and r.keeps group by p.partition
+), gone as (
+    delete from bus.event e
+     where e.tenant = twin.tenant() and e.at < now() - make_interval(secs => %(keep_s)s)
+       and (e.at < now() - make_interval(secs => %(longest_s)s)
+            or e.seq <= coalesce((select l.seq from least l where l.partition = e.partition), e.seq))
+    returning e.seq
+), marked as (
+    update bus.head set trimmed = greatest(trimmed, (select max(seq) from gone)) where tenant = twin.tenant() and exists (select from gone)
+)
+select count(*) from gone

@@ -189,6 +189,8 @@ class Source:
     read: Callable[[Reading], Iterator[gpd.GeoDataFrame]] | None = None
     inputs: tuple[str, ...] = ()
     """Further files (globs) that `read` opens; they count for the hash."""
+    makers: tuple[str, ...] = ()
+    """Packages whose code `read` makes its rows with; it counts for the hash, so that a changed generator loads anew."""
     inside: str | None = None
     """The name of a layer whose polygons bound the country, such as `land.provinces`: features that touch none of them
     are quarantined. It is loaded first; while it is empty nothing is checked.

@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 import psycopg
 from psycopg import sql
 
-from layers.ingest.files import changed_at, fingerprint
+from layers.ingest.files import changed_at, code_of, fingerprint
 from layers.ingest.outcome import Outcome
 from layers.ingest.readers import Opened, Spools, open_source
 from layers.ingest.rows import MIN_CELL, Conform, Conformed, SeenIds
@@ -103,8 +103,11 @@ def begin(
     started = time.monotonic()
     classification = source.classification or layer.classification
     _allow(actor, source, classification)
-    told = reading if source.read is not None else None
-    sha256 = fingerprint((path, *inputs), reading=told)
+    sha256 = (
+        fingerprint((path, *inputs))
+        if source.read is None
+        else fingerprint((path, *inputs), reading=reading, maker=code_of(source.makers))
+    )
     staging = Staging(db, layer, source, actor)
     last = _last(staging)
     if last == sha256 and not again:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from layers.ingest.files import inputs_of
+from layers.ingest.files import inputs_of, missing_of
 from layers.ingest.load import begin
 from layers.ingest.outcome import Outcome
 from layers.ingest.rasters import load_raster
@@ -111,7 +111,10 @@ class _Run:
         """The outcome of a source where it is known at once; otherwise the promise of one."""
         found = inputs_of(source, self.folder)
         if found is None:
-            return Outcome(source.name, source.layer, source.path, "absent", remark="no such file in the data folder")
+            missing = ", ".join(missing_of(source, self.folder))
+            return Outcome(
+                source.name, source.layer, source.path, "absent", remark=f"not in the data folder: {missing}"
+            )
         path, inputs = found
         started = time.monotonic()
         watch = progress(source) if progress is not None else None

@@ -113,7 +113,7 @@ SOURCES = (
     ),
     Source(
         name="synthetic stock", layer="infrastructure.buildings", path="population/*.csv", origin="synthetic",
-        read=read_synthetic, inputs=("admin", "terrain", "landcover", "transport"),
+        read=read_synthetic, inputs=("admin", "terrain", "landcover", "transport"), makers=("layers.synthesis",),
         licence="as the twin", attribution="made by the twin from villages, census, elevation and land cover",
         remarks="synthetic: people of a sector sum to its census, nothing else about a building is observed",
     ),

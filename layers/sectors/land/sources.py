@@ -207,6 +207,7 @@ SOURCES = (
         origin="synthetic",
         read=read_parcels,
         inputs=("admin", "terrain", "landcover", "transport"),
+        makers=("layers.synthesis",),
         licence="as the twin",
         attribution="made by the twin from villages, census, elevation and land cover",
         remarks="synthetic: no cadastre is open; every building of the synthetic stock stands on one",

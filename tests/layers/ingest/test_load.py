@@ -18,14 +18,15 @@ import shapely
 from ingest_makers import points
 
 from layers.ingest.adhoc import load_file
+from layers.ingest.files import code_of, fingerprint, inputs_of, missing_of
 from layers.ingest.load import load
 from layers.ingest.outcome import Outcome
 from layers.ingest.refresh import declared, load_all
 from layers.registry import Registry
-from layers.spec import Sector, Source
+from layers.spec import Reading, Sector, Source
 from twin.access import SYSTEM, Actor
 from twin.db import Database
-from twin.errors import Conflict, NotPermitted, TwinError, Unavailable
+from twin.errors import Conflict, NotPermitted, SourceError, TwinError, Unavailable
 from twin.grid import BBox
 
 _CHILD = """
@@ -284,7 +285,33 @@ def test_a_source_that_fails_does_not_stop_the_others(
     outcomes = load_all(fresh_trial, registry, tmp_path, actor=SYSTEM, region=region, cache=tmp_path)
     assert [one.state for one in outcomes] == ["failed", "absent", "loaded"]
     assert "damaged" in outcomes[0].remark
+    assert outcomes[1].remark == "not in the data folder: gone.parquet"
     assert outcomes[2].to_json()["loaded"] == 5
+
+
+def test_a_source_without_its_further_file_names_that_one(probe: Registry, tmp_path: Path) -> None:
+    (tmp_path / "there.csv").touch()
+    source = Source("two", "probe.points", "there.csv", "open-data", "", "", inputs=("away.csv",))
+    assert missing_of(source, tmp_path) == ["away.csv"]
+    assert inputs_of(source, tmp_path) is None
+
+
+def test_the_code_of_a_generator_counts_for_its_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "making_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    module = package / "making.py"
+    module.write_text("STEP = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "input.csv"
+    file.touch()
+    reading = Reading(folder=tmp_path, path=file)
+    first = fingerprint((file,), reading=reading, maker=code_of((package.name,)))
+    assert fingerprint((file,), reading=reading, maker=code_of((package.name,))) == first
+    module.write_text("STEP = 2")
+    assert fingerprint((file,), reading=reading, maker=code_of((package.name,))) != first
+    with pytest.raises(SourceError, match="no package nowhere"):
+        code_of(("nowhere",))
 
 
 def _bounded(probe: Registry) -> Registry:

@@ -1,75 +1,46 @@
 """Encoded tiles in memory: final bytes with ready headers, weighed in bytes, the least recently used given up first.
 
 A change of the data evicts the tiles it touches, found by layer and place; a tile that was being computed meanwhile is answered
-to those who asked before, and not kept. However many ask for one tile at once, it is computed once.
+to those who asked before, and not kept. However many ask for one tile at once, it is computed once. Behind it may stand a second
+level that workers share (`tiles.shared`). What is asked often is encoded in more ways, in the background.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from isal import igzip
+import brotli  # type: ignore[import-untyped]  # the library has no stubs
+import zstandard
 
-from twin.access import ANONYMOUS, Actor
+from tiles.entry import PUBLIC, AccessScope, Entry, Header, Key, entry
+from tiles.history import REACH
 from twin.grid import BBox, Tile, tile_at
 
-Header = tuple[bytes, bytes]
-_OVERHEAD_BYTES = 1_200
-"""What an entry weighs beside its bytes: headers, keys, indexes (measured with tracemalloc, rounded up)."""
-_REACH = 416 / 4096
-"""A change may show this share of a tile beyond its place: the buffer of 64 units, an aggregate's cell of 256 and overhang of 96."""
+if TYPE_CHECKING:
+    from tiles.history import History
+
+__all__ = ["PUBLIC", "AccessScope", "Entry", "Header", "Key", "TileCache", "entry"]
+HOT_AFTER = 3
+"""Asked so often, a tile is encoded by zstd and brotli too."""
+MOST_SINGLY = 5_000
+"""A change that may touch more of the tiles at hand than this ends its layer's generation here: all its tiles go, a few at a time."""
+_SLICE = 500
+_BROTLI_QUALITY = 8
+_ZSTD_LEVEL = 12
 
 
-class AccessScope(NamedTuple):
-    """What an actor may see, as far as tiles differ by it."""
+class SecondLevel(Protocol):
+    """What lies behind the memory: finds a tile, or has it made once among many processes."""
 
-    tenant: int | None
-    may_read: tuple[str, ...]
+    async def through(self, key: Key, make: Callable[[], Awaitable[Entry]]) -> Entry: ...
 
-    @classmethod
-    def of(cls, actor: Actor) -> AccessScope:
-        return cls(actor.tenant, tuple(sorted(actor.may_read)))
+    async def keep(self, made: Entry) -> None: ...
 
-
-PUBLIC = AccessScope.of(ANONYMOUS)
-
-
-class Key(NamedTuple):
-    """What makes a tile what it is. `generations`: one per layer; `scenario`: lineage and versions; `words`: filter and time."""
-
-    access: AccessScope
-    layers: tuple[str, ...]
-    tile: Tile
-    generations: tuple[int, ...] = ()
-    scenario: Hashable = None
-    words: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """An answer ready to be sent. `headers` are those of 200 (204 where `body` is empty), `unchanged` those of 304."""
-
-    key: Key
-    body: bytes
-    plain: int
-    etag: bytes
-    headers: list[Header]
-    unchanged: list[Header]
-    kept: bool = False
-    aliases: list[Hashable] = field(default_factory=list)
-
-    @property
-    def status(self) -> int:
-        return 200 if self.body else 204
-
-    @property
-    def weight(self) -> int:
-        return len(self.body) + _OVERHEAD_BYTES
+    def begin(self, recipe: str, history: History) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -82,39 +53,12 @@ class _Flight:
     waiting: int = 0
 
 
-def entry(
-    key: Key,
-    data: bytes,
-    media_type: str,
-    *,
-    more: Mapping[str, str] | None = None,
-    compress: bool = True,
-    lasts: str = "no-cache",
-) -> Entry:
-    """The answer for a tile's bytes. `compress`: gzip them (PNG is compressed already); `more`: further headers."""
-    public = key.access == PUBLIC
-    etag = b'W/"' + hashlib.blake2b(data, digest_size=12).hexdigest().encode() + b'"'
-    body = igzip.compress(data, compresslevel=2) if compress and data else data
-    visibility = "public" if public else "private"
-    shared = [
-        (b"etag", etag),
-        (b"cache-control", f"{visibility}, {lasts}".encode()),
-        (b"vary", b"Accept-Encoding, Authorization, Cookie"),
-        *((name.lower().encode(), value.encode()) for name, value in (more or {}).items()),
-    ]
-    headers = list(shared)
-    if body:
-        headers += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-        if compress:
-            headers.append((b"content-encoding", b"gzip"))
-    return Entry(key, body, len(data), etag, headers, shared)
-
-
 class TileCache:
     """The tiles of one process. All of it runs on the event loop's thread."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, second: SecondLevel | None = None) -> None:
         self.most_bytes = most_bytes
+        self.second = second
         self.bytes = 0
         self.hits = 0
         self.misses = 0
@@ -122,24 +66,58 @@ class TileCache:
         self._aliases: dict[Hashable, Entry] = {}
         self._places: dict[str, dict[int, dict[tuple[int, int], set[Key]]]] = defaultdict(lambda: defaultdict(dict))
         self._flights: dict[Key, _Flight] = {}
+        self._born = 0
+        self._ended: dict[str, int] = {}
+        """Layers of which every tile born up to a number is given up, and some of them still lie here."""
+        self._chores: set[asyncio.Task[None]] = set()
+        self._encoding = asyncio.Semaphore(1)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: Key) -> Entry | None:
         found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-            self.hits += 1
+        if found is None or (self._ended and self._is_ended(found)):
+            return None
+        self._entries.move_to_end(key)
+        self._count(found)
         return found
 
     def known(self, alias: Hashable) -> Entry | None:
         """The entry last answered to a request of that raw form, if it still stands."""
         found = self._aliases.get(alias)
-        if found is not None:
-            self._entries.move_to_end(found.key)
-            self.hits += 1
+        if found is None or (self._ended and self._is_ended(found)):
+            return None
+        self._entries.move_to_end(found.key)
+        self._count(found)
         return found
+
+    def _count(self, found: Entry) -> None:
+        self.hits += 1
+        found.asked += 1
+        if found.asked == HOT_AFTER and found.compressible:
+            self._do(self._encode(found))
+
+    def _is_ended(self, found: Entry) -> bool:
+        return any(found.born <= self._ended.get(layer, -1) for layer in found.key.layers)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _encode(self, found: Entry) -> None:
+        """Encode a tile that is asked often in every way, one tile at a time, off the event loop."""
+        async with self._encoding:
+            if not found.kept:
+                return
+            for coding, data in await asyncio.to_thread(_encoded, found):
+                found.add(coding, data)
+                if found.kept:
+                    self.bytes += len(data)
+        self._shrink()
+        if found.kept and self.second is not None:
+            await self.second.keep(found)
 
     def call(self, alias: Hashable, found: Entry) -> None:
         """Remember that a request of this raw form is answered by `found`."""
@@ -176,7 +154,7 @@ class TileCache:
 
     async def _fly(self, flight: _Flight, make: Callable[[], Awaitable[Entry]]) -> None:
         try:
-            made = await make()
+            made = await (make() if self.second is None else self.second.through(flight.key, make))
         except asyncio.CancelledError:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
@@ -200,11 +178,16 @@ class TileCache:
         if made.weight > self.most_bytes:
             return
         made.kept = True
+        self._born += 1
+        made.born = self._born
         self._entries[made.key] = made
         self.bytes += made.weight
         z, x, y = made.key.tile
         for layer in made.key.layers:
             self._places[layer][z].setdefault((x, y), set()).add(made.key)
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self.bytes > self.most_bytes:
             self._drop(next(iter(self._entries.values())))
 
@@ -238,10 +221,43 @@ class TileCache:
             if layer in flight.key.layers and concerns(flight.key) and _touches(extent, flight.key.tile):
                 flight.stale = True
                 del self._flights[flight.key]
+        if self._most_touched(layer, extent) > MOST_SINGLY and (ended := self._end(layer, concerns)) is not None:
+            return ended
         doomed = [key for key in self._touched(layer, extent) if concerns(key)]
         for key in doomed:
             self._drop(self._entries[key])
         return len(doomed)
+
+    def _most_touched(self, layer: str, extent: BBox | None) -> int:
+        """At most so many places of a layer lie here where a change may show."""
+        most = 0
+        for z, places in self._places.get(layer, {}).items():
+            if extent is None:
+                most += len(places)
+            else:
+                west, north, east, south = _span(extent, z)
+                most += min(len(places), (east - west + 1) * (south - north + 1))
+        return most
+
+    def _end(self, layer: str, concerns: Callable[[Key], bool]) -> int | None:
+        """End a layer's generation: its tiles are not answered from now on and leave in slices. None where no loop runs to do it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return None
+        doomed = [key for key in self._touched(layer, None) if concerns(key)]
+        self._ended[layer] = self._born
+        self._do(self._leave(layer, doomed, self._born))
+        return len(doomed)
+
+    async def _leave(self, layer: str, doomed: list[Key], born: int) -> None:
+        for first in range(0, len(doomed), _SLICE):
+            for key in doomed[first : first + _SLICE]:
+                if (old := self._entries.get(key)) is not None and old.born <= born:
+                    self._drop(old)
+            await asyncio.sleep(0)
+        if self._ended.get(layer) == born:
+            del self._ended[layer]
 
     def _touched(self, layer: str, extent: BBox | None) -> Iterable[Key]:
         for z, places in list(self._places.get(layer, {}).items()):
@@ -257,9 +273,19 @@ class TileCache:
             yield from [key for keys in near for key in keys]
 
 
+def _encoded(found: Entry) -> list[tuple[bytes, bytes]]:
+    """A tile in the codings that are too slow for the first answer; those that gain nothing over gzip are left out. Blocks."""
+    whole, most = found.whole(), len(found.body)
+    made = [
+        (b"zstd", zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(whole)),
+        (b"br", brotli.compress(whole, quality=_BROTLI_QUALITY)),
+    ]
+    return [(coding, data) for coding, data in made if len(data) < most]
+
+
 def _span(extent: BBox, z: int) -> tuple[int, int, int, int]:
     """First and last column and row of zoom z that a change in `extent` may show in: west, north, east, south."""
-    pad = 360.0 / (1 << z) * _REACH
+    pad = 360.0 / (1 << z) * REACH
     low = tile_at(extent.west - pad, extent.north + pad, z)
     high = tile_at(extent.east + pad, extent.south - pad, z)
     return low.x, low.y, high.x, high.y

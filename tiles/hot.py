@@ -1,16 +1,16 @@
 """The hot path: a plain ASGI callable in front of the application that answers cached tiles with their ready headers.
 
-It knows a request by who may see what, its path and its query, as raw as they came; everything else it passes on.
+It knows a request by who may see what, its path and its query, as raw as they came; everything else it passes on. A server that can
+(`app.front`) asks `ready` before it makes a task of a request at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from typing import Any, Protocol
 
-from isal import igzip
-
-from tiles.cache import AccessScope, Entry, TileCache
+from tiles.cache import TileCache
+from tiles.entry import AccessScope, Answer, Entry, accepted
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,7 +31,8 @@ class Health(Protocol):
 
 def alias(access: AccessScope, scope: Scope) -> Hashable:
     """A request as it came, for `TileCache.call` and `TileCache.known`."""
-    return (access, scope["path"], scope.get("query_string", b""))
+    raw, query = scope.get("raw_path") or scope["path"].encode(), scope.get("query_string", b"")
+    return (access, raw + b"?" + query if query else raw)
 
 
 class HotTiles:
@@ -53,33 +54,28 @@ class HotTiles:
                 return
         await self.app(scope, receive, send)
 
+    def ready(self, access: AccessScope, target: bytes, condition: bytes, accepts: bytes) -> Answer | None:
+        """The answer to a GET of `target` (path and query as they came) that lies ready; None: ask the application.
+
+        `condition`: If-None-Match; `accepts`: Accept-Encoding. Nothing stale is given.
+        """
+        if self.health.away or (found := self.cache.known((access, target))) is None:
+            return None
+        return found.unchanged if condition and found.matches(condition) else found.answer(accepted(accepts))
+
 
 async def answer(found: Entry, scope: Scope, send: Send, *, stale: bool = False) -> None:
-    """Send an entry: 304 where the asker has it, else 200 or 204, gzipped unless the asker cannot take that."""
+    """Send an entry: 304 where the asker has it, else 200 or 204 in the smallest form that the asker takes."""
     matches = accepts = b""
     for name, value in scope["headers"]:
         if name == b"if-none-match":
             matches = value
         elif name == b"accept-encoding":
-            accepts = value
-    more = STALE if stale else []
-    if matches and (found.etag in matches or matches.strip() == b"*"):
-        await _send(send, 304, [*found.unchanged, *more], b"")
-        return
-    body, headers = found.body, found.headers
-    if body and b"gzip" not in accepts and b"*" not in accepts and _is_gzip(headers):
-        body = igzip.decompress(body)  # type: ignore[no-untyped-call]  # isal types compress alone
-        headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-    if scope["method"] == "HEAD":
-        body = b""
-    await _send(send, found.status, [*headers, *more] if more else headers, body)
-
-
-def _is_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(name == b"content-encoding" for name, _ in headers)
-
-
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+            accepts = accepts + b"," + value if accepts else value
+    if matches and found.matches(matches):
+        status, made = 304, found.unchanged
+    else:
+        status, made = found.status, found.answer(accepted(accepts))
+    headers = [*made.headers, *STALE] if stale else made.headers
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else made.body})

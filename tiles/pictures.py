@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from layers.ground import LANDCOVER, TERRAIN, GroundKeeper, loaded
 from layers.pyramid import Pyramid
 from tiles import raster
-from tiles.cache import PUBLIC, AccessScope, Entry, Key, TileCache, entry
+from tiles.cache import TileCache
+from tiles.entry import PUBLIC, AccessScope, Entry, Key, entry
 from tiles.palette import RAMPS
 from tiles.service import visible
 from twin.access import ANONYMOUS, SYSTEM, Actor
@@ -84,7 +85,10 @@ class RasterTiles:
             )
         scope = PUBLIC if layer.classification == "public" else AccessScope.of(actor)
         words = (HILLSHADE if picture.how == "hillshade" else layer.table,)
-        key = Key(scope, (layer.name,), tile, (self._epochs.get(layer.name, 0),), None, words)
+        drawn_of = (
+            (layer.name,) if picture.how == "values" else (LANDCOVER, TERRAIN)
+        )  # the ground takes water from the cover
+        key = Key(scope, drawn_of, tile, (), None, words)
 
         async def make() -> Entry:
             return entry(key, await asyncio.to_thread(self.draw, picture, tile), "image/png", compress=False)
@@ -108,6 +112,7 @@ class RasterTiles:
     def _cover(self, layer: Layer) -> _Cover:
         known = self._covers.get(layer.name)
         if known is None:
+            epoch = self._epochs.get(layer.name, 0)
             found = loaded(self.database, SYSTEM).get(layer.name, ())  # who may know of the layer was asked before
             if not found:
                 raise NotFound(f"nothing is loaded into {layer.name}", remedy=f"load a raster of {layer.name}")
@@ -119,7 +124,8 @@ class RasterTiles:
                 names,
                 [(low + (high - low) * share**2, _rgb(colour)) for share, colour in RAMPS[layer.style.ramp or _RAMP]],
             )
-            self._covers[layer.name] = known
+            if epoch == self._epochs.get(layer.name, 0):  # else it was replaced while we read
+                self._covers[layer.name] = known
         return known
 
     def apply(self, change: Change) -> int:

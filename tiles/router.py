@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from tiles import style as styles
-from tiles.cache import AccessScope, Entry
+from tiles.entry import AccessScope, Entry
 from tiles.hot import alias, answer
 from tiles.pictures import HILLSHADE, RasterTiles
 from tiles.service import VectorTiles, Wish

@@ -1,7 +1,7 @@
 """Vector tiles as a service: what is asked, by whom, from which branch, out of the cache or the database.
 
-It follows the changes of the twin: each evicts the tiles it touches, in this process. While the database is away what is cached is still
-answered, marked stale, and what is not is refused at once.
+It follows the changes of the twin: each evicts the tiles it touches, in this process; what workers share on disk is judged by the same
+changes. While the database is away what is cached is still answered, marked stale, and what is not is refused at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from psycopg import sql
 from layers.spec import Layer
 from tiles import overlay, vector
 from tiles.bands import band_at, bands, companion, table_name
-from tiles.cache import AccessScope, Entry, Key, TileCache, entry
+from tiles.cache import TileCache
+from tiles.entry import AccessScope, Entry, Key, entry
 from tiles.filters import condition
+from tiles.history import History
 from tiles.queries import query
+from tiles.shared import recipe
 from twin import changes
 from twin.access import ANONYMOUS, Actor
 from twin.errors import BadInput, NotFound, TwinError, Unavailable
 from twin.grid import Tile
+from twin.settings import ROOT
 
 if TYPE_CHECKING:
     from layers.registry import Registry
@@ -38,6 +42,8 @@ MOST_LAYERS = 32
 MOST_BRANCHES = 256
 _PULSE_S = 1.0
 _PULSE_WAIT_S = 2.0
+_RECALLED = 50_000
+"""Changes read again at the start, so that tiles on disk made since the oldest of them still serve."""
 _RELOAD_ROWS = 256
 """A change of more features than this is a load: its layer's generation is read anew."""
 
@@ -70,6 +76,8 @@ class VectorTiles:
         self.generations: dict[str, int] = {}
         self.shared: frozenset[str] = frozenset()
         """Layers that are not public of which some features are."""
+        self.history: History | None = None
+        """What changed of late; None until changes are followed."""
         self._companions: frozenset[str] | None = None
         self._branches: dict[tuple[int, AccessScope], overlay.Branch] = {}
 
@@ -156,11 +164,8 @@ class VectorTiles:
                     if branch.touches(one.layer.name, key.tile) else one
                     for one in present
                 ]  # fmt: skip
-            if not present:
-                return entry(key, b"", MEDIA_TYPE)
             try:
-                async with self.database.async_session(actor, pool="tiles") as session:
-                    made = await vector.render(session, key.tile, present, budget=self.budget)
+                return _answer(key, await self._drawn(key.tile, present, actor))
             except psycopg.errors.UndefinedTable as error:
                 self._companions = None  # a companion went since we looked: a layer is being loaded
                 if attempt == 2:
@@ -170,13 +175,14 @@ class VectorTiles:
                 raise BadInput(
                     "the filter does not fit the fields it names", remedy="compare fields with values of their own type"
                 ) from error
-            more = (
-                {"Twin-Thinned": ",".join(f"{name}={left}" for name, left in made.thinned.items())}
-                if made.thinned
-                else None
-            )
-            return entry(key, made.data, MEDIA_TYPE, more=more)
         raise Unavailable("the layer's tiles are being made", remedy="try again in a moment")
+
+    async def _drawn(self, tile: Tile, parts: list[vector.Part], actor: Actor) -> vector.Made:
+        """A tile's bytes: the one place where they come from."""
+        if not parts:
+            return vector.Made(b"", 0, {})
+        async with self.database.async_session(actor, pool="tiles") as session:
+            return await vector.render(session, tile, parts, budget=self.budget)
 
     async def _branch(self, scenario: int, actor: Actor) -> overlay.Branch:
         name = (scenario, AccessScope.of(actor))
@@ -219,13 +225,41 @@ class VectorTiles:
 
     def apply(self, change: Change) -> int:
         """Give up what a change touches; returns how many tiles. A load needs `learn` after it."""
+        everywhere = self._everywhere(change)
+        if self.history is not None:
+            self.history.add(change, everywhere=everywhere)
+        if change.output not in (None, "tiles"):
+            return 0
+        extent = None if everywhere else change.extent
         if change.scenario is None:
-            return self.cache.evict(change.layer, change.extent)
+            return self.cache.evict(change.layer, extent)
         for name in [name for name, branch in self._branches.items() if _descends(branch.lineage, change.scenario)]:
             del self._branches[name]
-        return self.cache.evict(
-            change.layer, change.extent, concerns=lambda key: _descends(key.scenario, change.scenario)
-        )
+        return self.cache.evict(change.layer, extent, concerns=lambda key: _descends(key.scenario, change.scenario))
+
+    def _everywhere(self, change: Change) -> bool:
+        layer = self.registry.layers.get(change.layer)
+        return layer is not None and layer.is_raster
+
+    async def _recall(self, start: int) -> None:
+        """Learn what changed of late, up to change `start`, and let the second level know which database this is."""
+        history = History(start, max(start - _RECALLED, 0))
+        seq = history.floor
+        while seq < start:
+            found = await changes.since(self.database, seq, limit=_RECALLED)
+            for change in found:
+                if change.seq <= start:
+                    history.add(change, everywhere=self._everywhere(change))
+            seq = found[-1].seq if found else start
+        self.history = history
+        second = self.cache.second
+        if second is None:
+            return
+        async with self.database.async_session(ANONYMOUS, pool="tiles") as session:
+            identity = await (await session.execute(query("identity"))).fetchone()
+        layers = [repr(layer) for layer in self.registry.layers.values()]
+        words = (identity, self.budget, layers)
+        await asyncio.to_thread(lambda: second.begin(recipe(words, ROOT / "tiles", ROOT / "layers"), history))
 
     async def follow(self, *, told: Callable[[Change], Awaitable[None]] | None = None) -> None:
         """Apply every change from now on, for ever. `told`: hear of each once it is applied."""
@@ -233,6 +267,7 @@ class VectorTiles:
             try:
                 start = await changes.last_seq(self.database)
                 await self.learn()
+                await self._recall(start)
                 break
             except TwinError:
                 await asyncio.sleep(_PULSE_S)
@@ -313,6 +348,11 @@ def described(layer: Layer) -> dict[str, Any]:
         "maxzoom": layer.max_zoom,
         "fields": fields,
     }
+
+
+def _answer(key: Key, made: vector.Made) -> Entry:
+    left = ",".join(f"{name}={count}" for name, count in made.thinned.items())
+    return entry(key, made.data, MEDIA_TYPE, more={"Twin-Thinned": left} if left else None)
 
 
 def _descends(lineage: Hashable, scenario: int | None) -> bool:

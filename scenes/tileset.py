@@ -21,6 +21,8 @@ from scenes.quadtree import LEVELS, Cell, Grid, morton
 
 Json = dict[str, Any]
 SUBTREE_LEVELS = 5
+# Degrees between the lines of EGM96 as PROJ has it.
+GEOID_STEP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,10 @@ def tileset(
     return {
         "asset": {
             "version": "1.1",
-            "extras": {"heights": "ellipsoidal metres: EGM96 heights and the geoid separation"},
+            "extras": {
+                "heights": "ellipsoidal metres: EGM96 heights and the geoid separation",
+                "separation": separations(grid, separation),
+            },
         },
         "schema": SCHEMA,
         "geometricError": grid.geometric_error * 2,
@@ -88,6 +93,18 @@ def tileset(
             },
         },
     }
+
+
+def separations(grid: Grid, separation: Separation) -> Json:
+    """The geoid over the ellipsoid on the lines of EGM96 over ``grid``: degrees, metres to the millimetre, rows from the south.
+
+    A map with heights above the geoid takes them off by bilinear interpolation, as they were put on.
+    """
+    lons = np.arange(np.floor(grid.west / GEOID_STEP), np.ceil((grid.west + grid.span) / GEOID_STEP) + 1) * GEOID_STEP
+    lats = np.arange(np.floor(grid.south / GEOID_STEP), np.ceil((grid.south + grid.span) / GEOID_STEP) + 1) * GEOID_STEP
+    lon, lat = np.meshgrid(lons, lats)
+    metres = separation(lon.ravel(), lat.ravel()).reshape(lat.shape)
+    return {"west": float(lons[0]), "south": float(lats[0]), "step": GEOID_STEP, "metres": metres.round(3).tolist()}
 
 
 SCHEMA: Json = {

@@ -17,7 +17,13 @@ from twin.errors import SettingError, Unavailable
 from twin.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-OWN_TABLES = ("layers/live/sql/tables.sql", "scenes/sql/tables.sql")
+OWN_TABLES = (
+    "layers/ingest/sql/solid_table.sql",
+    "layers/live/sql/tables.sql",
+    "layers/live/bus/sql/tables.sql",
+    "layers/live/alerts/sql/tables.sql",
+    "scenes/sql/tables.sql",
+)
 """Tables of the floors above `twin`, made again at each migration: every statement in them may run twice."""
 
 

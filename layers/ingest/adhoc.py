@@ -14,6 +14,7 @@ from layers.ingest.rasters import load_raster
 from layers.ingest.readers import Spools, open_source
 from layers.ingest.repair import as_text
 from layers.ingest.rows import GIVEN, MIN_CELL, SeenIds
+from layers.ingest.verdict import REFUSAL
 from layers.spec import Layer, Origin, Progress, RasterSource, Source
 from twin.access import Actor
 from twin.db import Database
@@ -72,7 +73,7 @@ def match(
         own += int((~seen.add(pd.Series(ids.to_numpy(), dtype="string"))).sum())
     is_key = id_column is not None and (key is not None or own >= _KEY_SHARE * rows)
     fields = _fields(layer, columns, path)
-    taken = {*fields.values(), id_column if is_key else None, *(coordinate_columns(columns) or ())}
+    taken = {*fields.values(), id_column if is_key else None, REFUSAL, *(coordinate_columns(columns) or ())}
     remarks = (
         [f"columns not taken: {', '.join(left)}"] if (left := [one for one in columns if one not in taken]) else []
     )

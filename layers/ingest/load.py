@@ -17,10 +17,12 @@ from typing import Any, TypedDict
 import psycopg
 from psycopg import sql
 
+from layers.ingest import solid_spool
 from layers.ingest.files import changed_at, code_of, fingerprint
 from layers.ingest.outcome import Outcome
 from layers.ingest.readers import Opened, Spools, open_source
 from layers.ingest.rows import MIN_CELL, Conform, Conformed, SeenIds
+from layers.ingest.solid_spool import SolidSpool
 from layers.ingest.staging import Staging
 from layers.spec import Layer, Progress, Reading, Source
 from layers.tables import identifier
@@ -122,7 +124,7 @@ def begin(
         conform = Conform(layer, source, path, region, opened.crs, SeenIds(), min_cell)
         tally = _Tally()
         _stage(staging, conform, opened, tally, progress)
-        swap = _Swap(staging, path, sha256, last, classification, tally)
+        swap = _Swap(staging, path, sha256, last, classification, tally, opened.solids)
         return Staged(swap, holder, started, held.pop_all())
 
 
@@ -218,10 +220,11 @@ class _Swap:
     """The one transaction that touches the layer."""
 
     def __init__(
-        self, staging: Staging, path: Path, sha256: str, last: str | None, classification: str, tally: _Tally
-    ) -> None:
+        self, staging: Staging, path: Path, sha256: str, last: str | None, classification: str, tally: _Tally,
+        solids: SolidSpool | None,
+    ) -> None:  # fmt: skip
         self.staging, self.path, self.sha256, self.last = staging, path, sha256, last
-        self.classification, self.tally = classification, tally
+        self.classification, self.tally, self.solids = classification, tally, solids
 
     def run(self) -> Counts:
         """Counts of rows. The planner's statistics are made afresh behind it."""
@@ -256,6 +259,7 @@ class _Swap:
         with _index_apart(session, layer, rows=standing):
             inserted = session.execute(staging.statement("insert"), {**bound, "first": not mine}).rowcount
         self._quarantine(session)
+        updated += solid_spool.write(session, layer, source.name, self.solids, loaded=bound["source"])
         changed = inserted + updated + deleted
         settled = layer.settle(session, source) if layer.settle is not None and changed else 0
         session.execute(staging.statement("layer"), {**bound, "changed": int(changed > 0)})

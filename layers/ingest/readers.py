@@ -24,9 +24,11 @@ from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
 from layers.ingest import gtfs, osm
+from layers.ingest.cityjson import is_cityjson, open_cityjson
 from layers.ingest.csv_points import read_csv
 from layers.ingest.geoparquet import ParquetFile, from_wkb, to_frame
 from layers.ingest.osm_spools import Extraction
+from layers.ingest.solid_spool import SolidSpool
 from layers.spec import Reading, Source
 from twin.crs import WGS84
 from twin.errors import SourceError
@@ -40,7 +42,7 @@ _OGR_SUFFIXES = {
     ".fgb": "FlatGeobuf",
     ".shp": "ESRI Shapefile",
 }
-_FORMATS = "GeoParquet, GeoPackage, GeoJSON, zipped shapefile, FlatGeobuf, CSV with coordinates, GTFS, OSM PBF, GeoTIFF"
+_FORMATS = "GeoParquet, GeoPackage, GeoJSON, zipped shapefile, FlatGeobuf, CityJSON, CSV with coordinates, GTFS, OSM PBF, GeoTIFF"
 _BROKEN = (
     pa.ArrowException, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError,
     pyogrio.errors.FieldError, pyogrio.errors.GeometryError, ShapelyError, CRSError, OSError, EOFError, RuntimeError,
@@ -52,11 +54,14 @@ _BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source opened for reading: its CRS, how many rows it says it has (None where it cannot say), its batches."""
+    """A source opened for reading: its CRS, how many rows it says it has (None where it cannot say), its batches, and where
+    the solids of its rows wait once they are read (None where the format has none).
+    """
 
     crs: CRS
     total: int | None
     batches: Iterator[gpd.GeoDataFrame]
+    solids: SolidSpool | None = None
 
 
 class Spools:
@@ -147,8 +152,8 @@ def open_source(
     with refusing(path):
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(f"{path.name} is empty", remedy="fetch or export the file again")
-        opened = _open(path, source.part, spools, rows)
-    found = wanted or opened.crs
+        opened = _open_city(path, wanted, spools, rows) if is_cityjson(path) else _open(path, source.part, spools, rows)
+    found = opened.crs if opened.solids is not None else wanted or opened.crs
     if found is None:
         raise SourceError(
             f"{path.name} of layer {source.layer} has no CRS",
@@ -159,7 +164,7 @@ def open_source(
         raise SourceError(
             f"{path.name} has 0 rows", remedy="fetch or export the file again; to empty a layer, remove its source"
         )
-    return Opened(found, opened.total, _guarded(path, _counted(path, opened)))
+    return Opened(found, opened.total, _guarded(path, _counted(path, opened)), opened.solids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +174,7 @@ class _Raw:
     batches: Iterator[gpd.GeoDataFrame]
     exact: bool = False
     """True where fewer rows than `total` mean that the file is cut off."""
+    solids: SolidSpool | None = None
 
 
 def _counted(path: Path, opened: _Raw) -> Iterator[gpd.GeoDataFrame]:
@@ -211,6 +217,11 @@ def _open(path: Path, part: str | None, spools: Spools, rows: int) -> _Raw:
     if path.suffix.lower() in _OGR_SUFFIXES:
         return _open_ogr(path, path, part, rows)
     raise _unknown(path)
+
+
+def _open_city(path: Path, crs: CRS | None, spools: Spools, rows: int) -> _Raw:
+    city = open_cityjson(path, crs=crs, folder=spools.folder, rows=rows)
+    return _Raw(city.crs, city.total, city.batches, exact=True, solids=city.solids)
 
 
 def _unknown(path: Path) -> SourceError:

@@ -103,6 +103,7 @@ class Conform:
             frame = frame.iloc[owners].set_geometry(gpd.GeoSeries(shapes, index=frame.index[owners], crs=WGS84))
             swapped_rows = swapped_rows[owners]
         verdict = Verdict(len(frame))
+        verdict.heed(frame)
         verdict.repair(swapped_rows)
         values = self._values(frame, verdict)
         geometries = check_geometries(frame.geometry.to_numpy(), self.layer, self.region, verdict)

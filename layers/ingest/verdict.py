@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+REFUSAL = "refused because"
+"""A column in which a reader says why a row that it could not read is refused."""
 
 
 class Verdict:
@@ -29,6 +33,12 @@ class Verdict:
         """Quarantine these rows for one reason."""
         for row in np.flatnonzero(rows):
             self.refuse_one(int(row), reason)
+
+    def heed(self, frame: pd.DataFrame) -> None:
+        """Quarantine the rows that their reader refuses."""
+        if REFUSAL in frame.columns:
+            for row in np.flatnonzero(frame[REFUSAL].notna().to_numpy(bool)):
+                self.refuse_one(int(row), str(frame[REFUSAL].iloc[int(row)]))
 
     def refuse_one(self, row: int, reason: str) -> None:
         """Quarantine one row; a reason it was refused for already stands before it."""

@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from layers.query import readable
+from layers.tables import identifier
 
 if TYPE_CHECKING:
     from layers.registry import Registry
@@ -31,15 +33,50 @@ def catalogue(session: Session, registry: Registry) -> list[Entry]:
     origins, licence, classification, purpose, id_rule, bounds (west, south, east, north, or null), min_zoom, max_zoom,
     loaded_at, coverage, editable, fields, style, sources.
     """
-    states = {row["name"]: row for row in _rows(session, "catalogue")}
-    sources: dict[str, list[Entry]] = defaultdict(list)
-    for row in _rows(session, "sources"):
-        sources[row["layer"]].append({name: _plain(value) for name, value in row.items() if name not in _HIDDEN})
-    return [
-        _entry(layer, states.get(layer.name), sources[layer.name])
-        for layer in registry.layers.values()
-        if readable(session, layer)
-    ]
+    known = _Known(session, registry)
+    return [known.entry(layer) for layer in registry.layers.values() if readable(session, layer)]
+
+
+def entry_of(session: Session, registry: Registry, layer: Layer) -> Entry:
+    """The entry of one layer, which the actor may know of."""
+    return _Known(session, registry).entry(layer)
+
+
+class _Known:
+    """What the twin knows of its layers, as far as one actor may know it."""
+
+    def __init__(self, session: Session, registry: Registry) -> None:
+        self.session = session
+        self.registry = registry
+        self.states = {row["name"]: row for row in _rows(session, "catalogue")}
+        self.sources: dict[str, list[Entry]] = defaultdict(list)
+        for row in _rows(session, "sources"):
+            self.sources[row["layer"]].append(
+                {name: _plain(value) for name, value in row.items() if name not in _HIDDEN}
+            )
+
+    def entry(self, layer: Layer) -> Entry:
+        state = self.states.get(layer.name)
+        if state is not None and partly(self.session, layer):
+            state = {**state, **visible_state(self.session, layer)}
+        return _entry(layer, state, self.sources[layer.name])
+
+
+def partly(session: Session, layer: Layer) -> bool:
+    """Whether the actor's rights do not cover the class of a layer, so that what is stored of all its rows is not theirs to know."""
+    actor = session.actor
+    return (
+        not layer.is_raster
+        and layer.classification != "public"
+        and (actor.tenant is None or layer.classification not in actor.may_read)
+    )
+
+
+def visible_state(session: Session, layer: Layer) -> dict[str, Any]:
+    """Count, origins and extent of the rows that the actor may read, counted now. `Any`: they are of many types."""
+    with session.connection.cursor(row_factory=dict_row) as cursor:
+        text = sql.SQL((_SQL / "visible.sql").read_text()).format(table=identifier(layer))
+        return cursor.execute(text).fetchone() or {}
 
 
 def _rows(session: Session, name: str) -> list[dict[str, Any]]:

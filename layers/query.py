@@ -38,6 +38,13 @@ class Clause(NamedTuple):
     values: Mapping[str, Any]
 
 
+class Projection(NamedTuple):
+    """How coordinates are written in another CRS: SQL of the geometry of `t` in it, and the decimals worth writing."""
+
+    expression: sql.Composable
+    digits: int
+
+
 def readable(session: Session, layer: Layer) -> bool:
     """Whether the actor may know of the layer: its class is open to him, or some of its features are."""
     if layer.classification == "public" or (
@@ -66,14 +73,20 @@ def features(
     after: int = 0,
     scenario: int | None = None,
     fields: Sequence[str] | None = None,
+    current: bool = True,
+    crs: Projection | None = None,
 ) -> Iterator[tuple[int, str]]:
     """(fid, GeoJSON feature as text) in the order of fid, from the one behind `after` on, by a server-side cursor.
 
-    `fields` names the fields wanted, all by default. PostgreSQL writes the JSON: memory holds FETCH_ROWS rows.
+    `fields` names the fields wanted, all by default; `current` leaves out what is over; `crs` writes coordinates in another CRS.
+    PostgreSQL writes the JSON: memory holds FETCH_ROWS rows.
     """
     check_scenario(session, scenario)
-    query, values = _select(layer, _as_geojson(layer, fields), bbox, where, limit, after, scenario)
-    yield from _stream(session, query, values)
+    query, values = select(
+        layer, _as_geojson(layer, fields, crs), bbox=bbox, where=where, limit=limit, after=after, scenario=scenario,
+        current=current,
+    )  # fmt: skip
+    yield from stream(session, query, values)
 
 
 def rows(
@@ -85,6 +98,7 @@ def rows(
     limit: int | None = None,
     after: int = 0,
     scenario: int | None = None,
+    current: bool = True,
 ) -> Iterator[tuple[Any, ...]]:
     """(fid, id, origin, classification, valid_from, valid_to, WKB, then the fields), as `features` but not yet GeoJSON."""
     check_scenario(session, scenario)
@@ -96,15 +110,38 @@ def rows(
             *(sql.Identifier("t", field.name) for field in layer.fields),
         ]
     )
-    query, values = _select(layer, wanted, bbox, where, limit, after, scenario)
-    yield from _stream(session, query, values)
+    query, values = select(
+        layer, wanted, bbox=bbox, where=where, limit=limit, after=after, scenario=scenario, current=current
+    )
+    yield from stream(session, query, values)
 
 
-def feature(session: Session, layer: Layer, ident: str, *, scenario: int | None = None) -> Feature:
+def count(
+    session: Session,
+    layer: Layer,
+    *,
+    most: int,
+    bbox: BBox | None = None,
+    where: Clause | None = None,
+    scenario: int | None = None,
+    current: bool = True,
+) -> int:
+    """How many features there are, counted to `most` and no further."""
+    inner, values = select(
+        layer, sql.SQL("1"), bbox=bbox, where=where, limit=most, after=None, scenario=scenario, current=current,
+        ordered=False,
+    )  # fmt: skip
+    row = session.execute(sql.SQL("select count(*) from ({}) f").format(inner), values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def feature(
+    session: Session, layer: Layer, ident: str, *, scenario: int | None = None, crs: Projection | None = None
+) -> Feature:
     """One feature by its id, with its source told in full. Raises NotFound."""
     # The tenant stands first in the key; naming all of them lets the key serve.
     clause = Clause(sql.SQL("t.tenant = any(array(select id from twin.tenant)) and t.id = %(id)s"), {"id": ident})
-    return _one(session, layer, clause, f"id {ident!r}", scenario)
+    return _one(session, layer, clause, f"id {ident!r}", scenario, crs)
 
 
 def feature_by_fid(session: Session, layer: Layer, fid: int, *, scenario: int | None = None) -> Feature:
@@ -150,11 +187,12 @@ def check_scenario(session: Session, scenario: int | None) -> None:
         )
 
 
-def _one(session: Session, layer: Layer, clause: Clause, said: str, scenario: int | None) -> Feature:
+def _one(
+    session: Session, layer: Layer, clause: Clause, said: str, scenario: int | None, crs: Projection | None = None
+) -> Feature:
     check_scenario(session, scenario)
-    query, values = _select(
-        layer, sql.SQL("{}, t.source").format(_as_geojson(layer, None)), None, clause, 1, None, scenario
-    )
+    wanted = sql.SQL("{}, t.source").format(_as_geojson(layer, None, crs))
+    query, values = select(layer, wanted, where=clause, limit=1, after=None, scenario=scenario)
     row = session.execute(query, values).fetchone()
     if row is None:
         raise NotFound(f"layer {layer.name} has no feature with {said}", remedy=f"look at /layers/{layer.name}/items")
@@ -181,28 +219,37 @@ def _table(layer: Layer, scenario: int | None, box: sql.Composable | None = None
     return identifier(layer) if scenario is None else relation(layer.name, box=box)
 
 
-def _as_geojson(layer: Layer, fields: Sequence[str] | None) -> sql.Composed:
+def _as_geojson(layer: Layer, fields: Sequence[str] | None, crs: Projection | None = None) -> sql.Composed:
     """A GeoJSON feature as text, made of the columns of `t`."""
     wanted = [field.name for field in layer.fields if fields is None or field.name in fields]
     columns = sql.SQL(", ").join(sql.Identifier("t", name) for name in (*RESERVED, *wanted))
     return sql.SQL(
-        "json_build_object('type', 'Feature', 'id', t.id, 'geometry', st_asgeojson(t.geom, {digits})::json,"
+        "json_build_object('type', 'Feature', 'id', t.id, 'geometry', st_asgeojson({geometry}, {digits}, 0)::json,"
         " 'properties', (select row_to_json(p) from (select {columns}) p))::text"
-    ).format(digits=sql.Literal(DIGITS), columns=columns)
+    ).format(
+        geometry=sql.SQL("t.geom") if crs is None else crs.expression,
+        digits=sql.Literal(DIGITS if crs is None else crs.digits),
+        columns=columns,
+    )
 
 
-def _select(
+def select(
     layer: Layer,
     wanted: sql.Composable,
-    bbox: BBox | None,
-    where: Clause | None,
-    limit: int | None,
-    after: int | None,
-    scenario: int | None,
+    *,
+    bbox: BBox | None = None,
+    where: Clause | None = None,
+    limit: int | None = None,
+    after: int | None = 0,
+    scenario: int | None = None,
+    current: bool = True,
+    ordered: bool = True,
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """The query of (fid, wanted…) and its values. The box is tested by index, then exactly."""
+    """The query of (fid, wanted…) over the table `t`, and its values. The box is tested by index, then exactly."""
     box = sql.SQL("st_makeenvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)")
-    conditions: list[sql.Composable] = [sql.SQL("(t.valid_to is null or t.valid_to > now())")]
+    conditions: list[sql.Composable] = [
+        sql.SQL("(t.valid_to is null or t.valid_to > now())" if current else "true"),
+    ]
     values: dict[str, Any] = {"scenario": scenario}
     if after is not None:
         conditions.append(sql.SQL("t.fid > %(after)s"))
@@ -213,20 +260,25 @@ def _select(
     if where is not None:
         conditions.append(sql.SQL("({})").format(where.condition))
         values |= where.values
-    query = sql.SQL("select t.fid, {wanted} from {table} t where {conditions} order by t.fid").format(
+    query = sql.SQL("select t.fid, {wanted} from {table} t where {conditions}").format(
         wanted=wanted,
         table=_table(layer, scenario, box if bbox is not None else None),
         conditions=sql.SQL(" and ").join(conditions),
     )
+    if ordered:
+        query = sql.SQL("{} order by t.fid").format(query)
     if limit is not None:
         query = sql.SQL("{} limit %(limit)s").format(query)
         values["limit"] = limit
     return query, values
 
 
-def _stream(session: Session, query: sql.Composed, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    with session.connection.cursor(name="features") as cursor:
-        cursor.itersize = FETCH_ROWS
+def stream(
+    session: Session, query: sql.Composed, values: Mapping[str, Any], *, binary: bool = False, rows: int = FETCH_ROWS
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query by a server-side cursor, `rows` of them in memory at a time."""
+    with session.connection.cursor(name="features", binary=binary) as cursor:
+        cursor.itersize = rows
         cursor.execute(query, values)
         yield from cursor
 

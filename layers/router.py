@@ -1,4 +1,4 @@
-"""The layers over HTTP: the catalogue, features as GeoJSON or CSV in a stream, one feature, search.
+"""The layers over HTTP: the catalogue, features in a stream (GeoJSON, GeoArrow, GeoParquet, FlatGeobuf, CSV), one feature, search.
 
 A layer that the asker may not know of answers as one that is not there.
 """
@@ -6,38 +6,53 @@ A layer that the asker may not know of answers as one that is not there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from layers import export, query
-from layers.catalogue import catalogue
+from layers import filters, query
+from layers.catalogue import catalogue, entry_of
+from layers.delivery import Courier
+from layers.formats import FORMATS, Format, chosen
+from layers.formats.asked import Asked
 from layers.registry import Registry
 from layers.search import search
 from layers.spec import Layer
-from twin.access import Actor
-from twin.db import Database, Session
+from twin.db import Session
 from twin.errors import BadInput
 from twin.grid import BBox
 from twin.http import ActorHere, DatabaseHere
 
 MOST_ITEMS = 1_000_000
+USUAL_ITEMS = 1_000
+GONE = 499
+"""Logged for an asker who left; nobody reads it."""
 Json = dict[str, Any]
 """A JSON object; `Any` because it nests."""
 BBoxText = Annotated[str | None, Query(alias="bbox", description="west,south,east,north in degrees")]
-Scenario = Annotated[int | None, Query(ge=1, description="read the layer as this branch sees it")]
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="at most so many features")]
-After = Annotated[int, Query(ge=0, description="the fid to go on behind, from `next` of the page before")]
+Scenario = Annotated[int | None, Query(ge=1, lt=2**63, description="read the layer as this branch sees it")]
+Limit = Annotated[
+    int | None,
+    Query(
+        ge=1, lt=2**31,
+        description=f"at most so many features; {USUAL_ITEMS} where absent, all of them in the binary forms",
+    ),
+]  # fmt: skip
+After = Annotated[int, Query(ge=0, lt=2**31, description="the fid to go on behind, from `next` of the page before")]
 Ids = Annotated[list[str] | None, Query(alias="id", description="only the features of these ids; may be repeated")]
 Fields = Annotated[str | None, Query(description="only these fields, names parted by commas")]
-Format = Annotated[Literal["geojson", "csv"], Query(alias="f", description="the form of the answer")]
+FormName = Annotated[str | None, Query(alias="f", description=f"the form: {', '.join(FORMATS)}; or say it by Accept")]
+FilterText = Annotated[str | None, Query(description="CQL2 over the layer's fields")]
+FilterLang = Annotated[filters.Language | None, Query(alias="filter-lang")]
+Moment = Annotated[str | None, Query(description="an RFC 3339 instant, or start/end; what is valid now where absent")]
 
 
 def router(registry: Registry, *, region: BBox | None = None) -> APIRouter:
     """The routes of `registry`. `region` decides between latitude and longitude in a search for coordinates."""
     routes = APIRouter(tags=["layers"])
+    courier = Courier()
 
     @routes.get("/layers", summary="Every layer, where it comes from and how fresh it is")
     def all_layers(actor: ActorHere, database: DatabaseHere) -> Json:
@@ -48,34 +63,51 @@ def router(registry: Registry, *, region: BBox | None = None) -> APIRouter:
     def one_layer(layer: str, actor: ActorHere, database: DatabaseHere) -> Json:
         with database.session(actor) as session:
             query.require_readable(session, registry.layer(layer))
-            return next(entry for entry in catalogue(session, registry) if entry["name"] == layer)
+            return entry_of(session, registry, registry.layer(layer))
 
     @routes.get("/layers/{layer}/items", summary="Features of a layer, streamed", response_class=StreamingResponse)
-    def items(
+    async def items(
+        request: Request,
         layer: str,
         actor: ActorHere,
         database: DatabaseHere,
         box: BBoxText = None,
-        limit: Limit = 1000,
+        limit: Limit = None,
         after: After = 0,
         ids: Ids = None,
         fields: Fields = None,
         scenario: Scenario = None,
-        form: Format = "geojson",
-    ) -> StreamingResponse:
-        asked = export.Asked(
-            layer=registry.layer(layer),
+        filter: FilterText = None,  # noqa: A002  # OGC's name
+        filter_lang: FilterLang = None,
+        datetime: Moment = None,
+        form: FormName = None,
+    ) -> Response:
+        """GeoJSON and CSV come in pages; GeoArrow, GeoParquet and FlatGeobuf give the whole answer unless `limit` says less."""
+        found = registry.layer(layer)
+        shape = chosen(form, request.headers.get("accept", ""))
+        asked = Asked(
+            layer=found,
             bbox=parse_bbox(box),
-            limit=limit,
+            limit=_limit(limit, shape),
             after=after,
             ids=tuple(ids or ()),
-            fields=_known_fields(registry.layer(layer), fields),
+            fields=_known_fields(found, fields),
             scenario=scenario,
+            filter=filters.clause(found, words=filter, language=filter_lang, when=datetime),
+            current=datetime is None,
         )
-        write = export.geojson if form == "geojson" else export.csv_rows
-        return StreamingResponse(
-            _primed(_session_of(database, actor, registry, asked, write)), media_type=export.MEDIA[form]
-        )
+
+        def work(session: Session) -> Iterator[bytes]:
+            check(session, registry, asked)
+            about = entry_of(session, registry, found) if shape.whole else {}
+            yield from shape.write(session, replace(asked, about=about))
+
+        chunks = await courier.send(database, actor, work, pool=shape.pool, gone=gone(request))
+        if chunks is None:
+            return Response(status_code=GONE)
+        name = f"{found.name}.{shape.suffix}"
+        headers = {"Vary": "Accept, Authorization, Cookie", "Content-Disposition": f'inline; filename="{name}"'}
+        return StreamingResponse(chunks, media_type=shape.media, headers=headers)
 
     @routes.get("/layers/{layer}/items/{ident:path}", summary="One feature, with its source told in full")
     def one_item(layer: str, ident: str, actor: ActorHere, database: DatabaseHere, scenario: Scenario = None) -> Json:
@@ -94,6 +126,30 @@ def router(registry: Registry, *, region: BBox | None = None) -> APIRouter:
             return {"query": q, "hits": search(session, registry, q, limit=limit, region=region)}
 
     return routes
+
+
+async def gone(request: Request) -> None:
+    """Ends when the asker leaves."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def check(session: Session, registry: Registry, asked: Asked) -> None:
+    """NotFound for a layer or a scenario that is not there for this actor, or a layer without features."""
+    query.require_readable(session, asked.layer)
+    registry.vector(asked.layer.name)
+    query.check_scenario(session, asked.scenario)
+
+
+def _limit(limit: int | None, form: Format) -> int | None:
+    if form.whole:
+        return limit
+    if limit is not None and limit > MOST_ITEMS:
+        raise BadInput(
+            f"limit={limit} is more than one answer of this form holds",
+            remedy=f"ask for at most {MOST_ITEMS} and go on behind `next`, or ask for f=geoarrow",
+        )
+    return limit or USUAL_ITEMS
 
 
 def parse_bbox(said: str | None) -> BBox | None:
@@ -128,24 +184,3 @@ def _known_fields(layer: Layer, said: str | None) -> tuple[str, ...] | None:
                 remedy=f"it has {', '.join(field.name for field in layer.fields)}",
             )
     return names
-
-
-def _session_of(
-    database: Database, actor: Actor, registry: Registry, asked: export.Asked, write: export.Writer
-) -> Iterator[bytes]:
-    """The answer's chunks; the session lives as long as they flow."""
-    with database.session(actor) as session:
-        _check(session, registry, asked)
-        yield from write(session, asked)
-
-
-def _check(session: Session, registry: Registry, asked: export.Asked) -> None:
-    query.require_readable(session, asked.layer)
-    registry.vector(asked.layer.name)
-    query.check_scenario(session, asked.scenario)
-
-
-def _primed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks, the first already made: what can go wrong does so before the status line is out."""
-    first = next(chunks, b"")
-    return chain((first,), chunks)

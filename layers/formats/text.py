@@ -5,69 +5,40 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import shapely
-from psycopg import sql
 
 from layers import query
-from layers.query import Clause
-from layers.spec import Layer
+from layers.formats.asked import Asked
 from twin.db import Session
-from twin.grid import BBox
 
-MEDIA = {"geojson": "application/geo+json", "csv": "text/csv; charset=utf-8"}
 CHUNK_ROWS = 500
+Closing = Callable[[int, int], Mapping[str, Any]]
+"""Members of a collection told after its features; `Any`: they are JSON."""
 _TOLD = ("id", "fid", "origin", "classification", "valid_from", "valid_to")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is wanted of a layer. `after` is a fid; `fields` None means all; `ids` empty means any."""
-
-    layer: Layer
-    bbox: BBox | None = None
-    limit: int = 1000
-    after: int = 0
-    ids: tuple[str, ...] = ()
-    fields: tuple[str, ...] | None = None
-    scenario: int | None = None
-
-    @property
-    def where(self) -> Clause | None:
-        if not self.ids:
-            return None
-        return Clause(
-            sql.SQL("t.tenant = any(array(select id from twin.tenant)) and t.id = any(%(ids)s)"),
-            {"ids": list(self.ids)},
-        )
-
-
-Writer = Callable[[Session, Asked], Iterator[bytes]]
 
 
 def geojson(session: Session, asked: Asked) -> Iterator[bytes]:
     """A FeatureCollection with `numberReturned` and, where the limit was reached, `next`: the fid to go on behind."""
-    stream = query.features(
-        session,
-        asked.layer,
-        bbox=asked.bbox,
-        where=asked.where,
-        limit=asked.limit,
-        after=asked.after,
-        scenario=asked.scenario,
-        fields=asked.fields,
-    )
+
+    def closing(count: int, last: int) -> dict[str, Any]:
+        return {"numberReturned": count, "next": last if count == asked.limit else None}
+
+    return collection(session, asked, closing)
+
+
+def collection(session: Session, asked: Asked, closing: Closing) -> Iterator[bytes]:
+    """A FeatureCollection whose last members `closing` gives, told how many features there were and the last one's fid."""
+    found = query.features(session, asked.layer, fields=asked.fields, crs=asked.crs, **asked.selection)
     count, last, lead = 0, 0, '{"type":"FeatureCollection","features":[\n'
-    while batch := list(islice(stream, CHUNK_ROWS)):
+    while batch := list(islice(found, CHUNK_ROWS)):
         yield (lead + ",\n".join(text for _, text in batch)).encode()
         count, last, lead = count + len(batch), batch[-1][0], ",\n"
     opening = lead if count == 0 else ""
-    closing: dict[str, Any] = {"numberReturned": count, "next": last if count == asked.limit else None}
-    yield (f"{opening}\n],{json.dumps(closing)[1:]}\n").encode()
+    yield (f"{opening}\n],{json.dumps(closing(count, last))[1:]}\n").encode()
 
 
 def csv_rows(session: Session, asked: Asked) -> Iterator[bytes]:
@@ -78,15 +49,7 @@ def csv_rows(session: Session, asked: Asked) -> Iterator[bytes]:
     chosen = [place for place, name in enumerate(names) if asked.fields is None or name in asked.fields]
     where = ("longitude", "latitude") if pointed else ("wkt",)
     yield _lines([(*_TOLD, *(names[place] for place in chosen), *where)])
-    stream = query.rows(
-        session,
-        layer,
-        bbox=asked.bbox,
-        where=asked.where,
-        limit=asked.limit,
-        after=asked.after,
-        scenario=asked.scenario,
-    )
+    stream = query.rows(session, layer, **asked.selection)
     while batch := list(islice(stream, CHUNK_ROWS)):
         shapes = shapely.from_wkb([None if row[6] is None else bytes(row[6]) for row in batch])
         yield _lines([_line(row, chosen, shape, pointed=pointed) for row, shape in zip(batch, shapes, strict=True)])

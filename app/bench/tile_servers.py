@@ -104,7 +104,9 @@ def _cold(ours: Peer, theirs: Peer, conninfo: str, layer: Layer, tiles: Sequence
     """Each of the tiles once from each: over HTTP from the servers, the bare statement through pgbench."""
     part = vector.part(layer, 15)
     if part is None or not tiles:
-        return []
+        raise Unavailable(
+            "there are no buildings in Kigali to draw", remedy="load them: TWIN_SCOPE=kigali, or unset it"
+        )
     warm = list(tiles_over(RWANDA, 10))[:5]
     for peer in (ours, theirs):
         cold_ms(peer.address, [peer.path(layer, tile) for tile in warm])

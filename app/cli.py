@@ -30,6 +30,8 @@ application = typer.Typer(
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for programs.")
 demo = typer.Typer(no_args_is_help=True, help="Things made up, and marked so.")
 live = typer.Typer(no_args_is_help=True, help="Telemetry.")
+worker = typer.Typer(help="Processes of `twin serve`, which starts them.")
+application.add_typer(worker, name="worker", hidden=True)
 application.add_typer(tokens, name="token")
 application.add_typer(demo, name="demo")
 application.add_typer(live, name="live")
@@ -73,11 +75,34 @@ def up_command() -> None:
 
 
 @application.command("serve")
-def serve_command() -> None:
+def serve_command(
+    workers: Annotated[int, typer.Option(help="Processes that answer; with 1 a single one does all.")] = 1,
+) -> None:
     """Answer over what is loaded already."""
-    from app import up
+    if workers == 1:
+        from app import up
 
-    up.serve(Settings.read(), say)
+        up.serve(Settings.read(), say)
+    else:
+        from app.workers import supervise
+
+        supervise(Settings.read(), workers, say)
+
+
+@worker.command("answer")
+def worker_answer(port: int, page: Path, told: int) -> None:
+    """One worker of a service."""
+    from app.workers import Post, work
+
+    work(Settings.read(), Post(port, page, told))
+
+
+@worker.command("page")
+def worker_page(door: int, told: int) -> None:
+    """The process that holds the page."""
+    from app.workers import hold_page
+
+    hold_page(Settings.read(), door, told)
 
 
 @application.command("down")
@@ -221,6 +246,14 @@ def live_consume() -> None:
     from app import telemetry
 
     telemetry.consume(Settings.read())
+
+
+@live.command("relay")
+def live_relay() -> None:
+    """Carry events from the outbox to the Kafka of TWIN_KAFKA until told to end."""
+    from app import telemetry
+
+    telemetry.relay(Settings.read())
 
 
 @application.command("bench")

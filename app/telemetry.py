@@ -20,6 +20,15 @@ def consume(settings: Settings) -> None:
         opened.database.close()
 
 
+def relay(settings: Settings) -> None:
+    """Carry events from the outbox to Kafka until told to end."""
+    opened = compose.open_database(settings, compose.registry(), migrate=False)
+    try:
+        processes.relay(settings, opened.database)
+    finally:
+        opened.database.close()
+
+
 def simulate(settings: Settings, *, rate: float, seconds: float | None, faults: str) -> None:
     """Publish simulated sensors, for ever or for some seconds."""
     registry = compose.registry()

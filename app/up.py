@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from app import compose
+from app import compose, front
 from app.auth import LOOPBACK, login_link
 from app.children import Child, Keeper
 from app.running import Place, free_socket
@@ -38,9 +39,14 @@ class Serving:
 
     @property
     def address(self) -> str:
-        host, port = self.listener.getsockname()[:2]
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # shown, not bound
-        return f"http://{shown}:{port}"
+        return shown_address(self.listener)
+
+
+def shown_address(listener: socket.socket) -> str:
+    """The URL of a socket as a person would open it."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # shown, not bound
+    return f"http://{shown}:{port}"
 
 
 def allow_binding(settings: Settings, database: Database) -> None:
@@ -53,14 +59,13 @@ def allow_binding(settings: Settings, database: Database) -> None:
         )
 
 
-async def answer(serving: Serving, ready: Callable[[], None]) -> None:
-    """Answer on the listener until told to end (SIGINT, SIGTERM)."""
-    from app.api import create_app
-
-    app = create_app(serving.settings, serving.database, serving.registry)
+async def answer(
+    app: ASGIApp, listener: socket.socket, ready: Callable[[], None], *, ready_tiles: front.Ready | None = None
+) -> None:
+    """Answer on the listener until told to end (SIGINT, SIGTERM). `ready` is called once it does; `ready_tiles`: see `app.front`."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3, server_header=False,
-        ws_max_size=4 * 2**20,
+        ws_max_size=4 * 2**20, http="httptools" if ready_tiles is None else front.protocol(ready_tiles),
     )  # fmt: skip
     server = uvicorn.Server(config)
 
@@ -71,12 +76,12 @@ async def answer(serving: Serving, ready: Callable[[], None]) -> None:
 
     telling = asyncio.create_task(tell())
     try:
-        await server.serve(sockets=[serving.listener])
+        await server.serve(sockets=[listener])
     finally:
         telling.cancel()
 
 
-def _end_in_order() -> None:
+def end_in_order() -> None:
     """Let SIGTERM unwind this process: uvicorn raises the signal again after it has stopped, and the default would skip what is left to do."""
 
     def end(*_: object) -> None:
@@ -85,23 +90,30 @@ def _end_in_order() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+async def _answer_all(serving: Serving, ready: Callable[[], None]) -> None:
+    from app.api import create_app
+
+    app = create_app(serving.settings, serving.database, serving.registry)
+    await answer(app, serving.listener, ready, ready_tiles=app.ready)
+
+
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Answer over what is loaded already; nothing is loaded, no sensor is simulated."""
-    _end_in_order()
+    """Answer over what is loaded already, in this process; nothing is loaded, no sensor is simulated."""
+    end_in_order()
     registry = compose.registry()
     listener = free_socket(settings.server.host, settings.server.port)
     opened = compose.open_database(settings, registry)
     serving = Serving(settings, registry, opened.database, listener)
     try:
         allow_binding(settings, opened.database)
-        asyncio.run(answer(serving, lambda: say(f"The twin answers at {serving.address}")))
+        asyncio.run(_answer_all(serving, lambda: say(f"The twin answers at {serving.address}")))
     finally:
         opened.database.close()
 
 
 def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.Opened, Registry], None]) -> None:
     """Private database, migrations, load, broker, consumer, simulator, service: all in one, until told to end."""
-    _end_in_order()
+    end_in_order()
     place = Place(settings.data.state)
     place.hold()
     listener = free_socket(settings.server.host, settings.server.port)
@@ -127,7 +139,7 @@ def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.O
                 f"\n  The twin of Rwanda   {serving.address}\n  Sign in (once)       {link}\n\n  Ctrl-C ends it. `twin login` prints a new link.\n"
             )
 
-        asyncio.run(answer(serving, ready))
+        asyncio.run(_answer_all(serving, ready))
     finally:
         keeper.stop()
         opened.database.close()
@@ -148,5 +160,7 @@ def _live(settings: Settings, keeper: Keeper, say: Callable[[str], None]) -> Non
     if broker.is_private:
         keeper.revive.append(("the broker", broker.running, broker.start))
     keeper.children.append(Child("the consumer", ("live", "consume")))
+    if settings.live.kafka:
+        keeper.children.append(Child("the relay to Kafka", ("live", "relay")))
     if settings.live.rate > 0:
         keeper.children.append(Child("the simulator", ("demo", "sensors", "--rate", str(settings.live.rate))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Callable
 
 from layers.live.broker import Broker
@@ -12,6 +13,7 @@ from layers.live.simulator import Faults, Simulator
 from layers.live.stations import lay_out, register
 from layers.spec import Layer
 from twin.db import Database
+from twin.errors import SettingError
 from twin.settings import Settings
 
 log = logging.getLogger("layers.live")
@@ -44,6 +46,18 @@ def simulate(
     )  # fmt: skip
     _on_end(simulator.stop)
     simulator.run()
+
+
+def relay(settings: Settings, database: Database) -> None:
+    """Carry the bus' outbox to the Kafka of TWIN_KAFKA. Raises SettingError where none is named."""
+    from layers.live.bus.kafka import relay as carry
+
+    if not settings.live.kafka:
+        raise SettingError("TWIN_KAFKA names no brokers to carry events to", remedy="set it to host:port")
+    ended = threading.Event()
+    _on_end(ended.set)
+    carried = carry(database, settings.live.kafka, stopped=ended.is_set)
+    log.info("the relay carried %d events", carried)
 
 
 def _on_end(stop: Callable[[], None]) -> None:

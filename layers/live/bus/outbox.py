@@ -26,7 +26,9 @@ BUS: Actor = actor("live bus", "operator")
 PARTITIONS = 8
 """How many members of a group can work at once."""
 KEEP_S = 2 * 86_400.0
-LONGEST_S = 14 * 86_400.0
+KEEP_BULK_S = 900.0
+"""How long an event stays for groups to come; telemetry, which is stored elsewhere, shorter."""
+LONGEST_S = 3 * 86_400.0
 """After this long an event goes even where a group that keeps has not read it: the disk is the whole twin's."""
 _MOST_POSTED = 2000
 _MOST_BATCHES = 200
@@ -67,20 +69,22 @@ def collect(database: Database) -> int:
         if wants_changes:
             row = session.execute(query("changes"), places | {"seq": seq, "after": changes}).fetchone() or (0, None)
             seq, changes = seq + int(row[0]), int(row[1] or changes)
-        session.execute(
-            "update bus.head set seq = %s, observations = %s, changes = %s where tenant = twin.tenant()"
-            " and (seq, observations, changes) <> (%s, %s, %s)",
-            (seq, observations, changes, first, int(head[1]), int(head[2])),
-        )
+        if (seq, observations, changes) != (first, int(head[1]), int(head[2])):
+            session.execute(
+                "update bus.head set seq = %s, observations = %s, changes = %s where tenant = twin.tenant()",
+                (seq, observations, changes),
+            )
         return seq - first
 
 
-def trim(database: Database, *, keep_s: float = KEEP_S, longest_s: float = LONGEST_S) -> int:
+def trim(
+    database: Database, *, keep_s: float = KEEP_S, keep_bulk_s: float = KEEP_BULK_S, longest_s: float = LONGEST_S
+) -> int:
     """Give up what is old and read, and what is too old whoever has not read it; how many events. Unnumbered ones are numbered first."""
     while collect(database) >= _MOST_POSTED:
         pass
     with database.session(BUS, pool="bulk") as session:
-        return _count(session, "trim", {"keep_s": keep_s, "longest_s": longest_s})
+        return _count(session, "trim", {"keep_s": keep_s, "keep_bulk_s": keep_bulk_s, "longest_s": longest_s})
 
 
 def _count(session: Session, name: str, values: dict[str, Any]) -> int:
@@ -128,7 +132,7 @@ class OutboxSubscription:
                 if found or left <= 0:
                     return found
                 self._wait(min(left, 0.5))
-            except psycopg.Error as failure:
+            except (psycopg.Error, Unavailable) as failure:
                 self.close()
                 raise Unavailable("the bus is away with its database", remedy="poll again in a moment") from failure
 

@@ -18,8 +18,8 @@ with batch as (
                'value', coalesce(to_jsonb(result), to_jsonb(result_text)), 'quality', quality, 'lon', lon, 'lat', lat)) order by place) as list
       from value group by seq, at, tenant, topic, key
 ), numbered as (
-    insert into bus.event (seq, at, tenant, partition, topic, key, body)
-    select %(seq)s + row_number() over (order by seq, topic, key), at, tenant, (hashtext(key) & 2147483647) %% %(partitions)s, topic, key,
+    insert into bus.event (seq, at, tenant, partition, bulk, topic, key, body)
+    select %(seq)s + row_number() over (order by seq, topic, key), at, tenant, (hashtext(key) & 2147483647) %% %(partitions)s, true, topic, key,
            jsonb_build_object(
                'specversion', '1.0', 'id', id, 'source', '/twin/rwanda', 'type', topic, 'partitionkey', key,
                'time', to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'datacontenttype', 'application/json',

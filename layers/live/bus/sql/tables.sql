@@ -13,12 +13,13 @@ create table if not exists bus.posted (
     body text not null
 );
 
--- The log: each event with its number. What had committed before an event was posted has a lower number than it.
+-- The log: each event with its number; `bulk` is telemetry, kept shorter. What had committed before an event was posted has a lower number than it.
 create table if not exists bus.event (
     seq bigint not null,
     at timestamptz not null,
     tenant int not null,
     partition smallint not null,
+    bulk boolean not null default false,
     topic text not null,
     key text not null,
     body text not null,
@@ -52,6 +53,15 @@ create table if not exists bus.position (
     primary key (tenant, reader, partition),
     foreign key (tenant, reader) references bus.reader on delete cascade
 ) with (fillfactor = 50);
+
+-- The last batch of telemetry that groups who keep have taken; null where none wants telemetry. iot.outbox keeps what comes after.
+create or replace function bus.telemetry_taken() returns bigint language sql stable as $$
+    select h.observations from bus.head h
+     where h.tenant = twin.tenant()
+       and exists (select from bus.reader r join iot.datastream d on d.tenant = r.tenant
+                    where r.tenant = h.tenant and r.keeps
+                      and replace(regexp_replace(d.topic, '/[^/]*$', ''), '/', '.') like any (r.topics))
+$$;
 
 do $$
 declare

@@ -1,12 +1,14 @@
--- Gives up events: read by every group that keeps, or older than the longest time; and groups not seen for as long. The rest is how many went.
-with held as (
+-- Gives up events that every group that keeps has read after some time, the others after the longest, and groups not seen for as
+-- long; how many events went.
+with gone_groups as (
     delete from bus.reader where tenant = twin.tenant() and seen_at < now() - make_interval(secs => %(longest_s)s) returning 1
 ), least as (
     select p.partition, min(p.seq) as seq from bus.position p join bus.reader r on r.tenant = p.tenant and r.name = p.reader
      where r.tenant = twin.tenant() and r.keeps group by p.partition
 ), gone as (
     delete from bus.event e
-     where e.tenant = twin.tenant() and e.at < now() - make_interval(secs => %(keep_s)s)
+     where e.tenant = twin.tenant()
+       and e.at < now() - make_interval(secs => case when e.bulk then %(keep_bulk_s)s else %(keep_s)s end)
        and (e.at < now() - make_interval(secs => %(longest_s)s)
             or e.seq <= coalesce((select l.seq from least l where l.partition = e.partition), e.seq))
     returning e.seq

@@ -17,15 +17,15 @@ from tiles.archive import Archive, Provenance
 from tiles.archive_format import Longs, tile_ids
 from tiles.archive_pieces import gzipped
 from tiles.archive_write import DIGEST_BYTES, Contents, write
+from tiles.history import REACH
 from twin.db import Session
 from twin.errors import BadInput, Conflict
 from twin.grid import BBox, tile_at
 
-REACH = 416 / 4096
-"""A change may show this share of a tile beyond its place: the buffer of 64 units, an aggregate's cell of 256 and overhang of 96."""
 MOST_TOUCHED = 4_000_000
 _SINCE = (
     "select distinct west, south, east, north from twin.change where seq > %s and layer = any (%s) and scenario is null"
+    " and coalesce(output, 'tiles') = 'tiles'"
 )
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shapely.geometry.base import BaseGeometry
 
@@ -20,8 +20,9 @@ from layers.spec import Layer
 from tiles.archive import Archive, Provenance, area_of, covers
 from tiles.archive_changes import require_lineage, touched
 from tiles.archive_format import tile_id
-from tiles.archive_plan import Words, state
-from tiles.cache import PUBLIC, Key
+from tiles.archive_words import Words, state
+from tiles.entry import PUBLIC, Key
+from tiles.vector import Made
 from twin import changes
 from twin.access import ANONYMOUS
 from twin.errors import Conflict, TwinError
@@ -38,13 +39,6 @@ _FEW = 2_000
 _Stamp = tuple[int, int, int]
 
 
-class Baked(NamedTuple):
-    """A tile out of an archive: its own bytes, not compressed, and what Twin-Thinned says of it ("" where nothing)."""
-
-    data: bytes
-    thinned: str
-
-
 @dataclass(slots=True, eq=False)
 class _Open:
     archive: Archive
@@ -57,7 +51,9 @@ class _Open:
 
     def touch(self, change: Change) -> None:
         told = self.provenance
-        if self.retired or change.scenario is not None or change.layer not in told.layers or change.seq <= told.seq:
+        if self.retired or change.scenario is not None or change.output not in (None, "tiles"):
+            return
+        if change.layer not in told.layers or change.seq <= told.seq:
             return
         room = max(len(self.archive) // 2, _FEW)
         found = touched([change.extent], told.low, told.high, most=room)
@@ -80,7 +76,7 @@ class Archives:
         self._open: dict[str, _Open] = {}
         self._refused: dict[str, _Stamp] = {}
 
-    def tile(self, key: Key) -> Baked | None:
+    def tile(self, key: Key) -> Made | None:
         """The tile from an archive; None where the database must be asked."""
         if not self._open or key.access != PUBLIC or key.scenario is not None or key.words:
             return None
@@ -100,7 +96,7 @@ class Archives:
             if data is None and not covers(one.area, key.tile):
                 continue
             self.answered += 1
-            return Baked(data or b"", told.thinned.get(str(identity), ""))
+            return Made(data or b"", 0, _thinned(told.thinned.get(str(identity), "")))
         return None
 
     def apply(self, change: Change) -> None:
@@ -174,3 +170,8 @@ def _require_ours(database: Database, archive: Archive, layers: Mapping[str, Lay
     known = [layers[name] for name in told.layers if name in layers]
     if len(known) != len(told.layers) or Words(tuple(known), told.low, told.high).contract != told.contract:
         raise Conflict(f"the layers of {archive.path.name} were declared otherwise then", remedy="bake it again")
+
+
+def _thinned(told: str) -> dict[str, int]:
+    """How many features each layer left out, of the words of Twin-Thinned."""
+    return {name: int(count) for name, _, count in (part.partition("=") for part in told.split(",") if part)}

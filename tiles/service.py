@@ -18,6 +18,7 @@ from psycopg import sql
 
 from layers.spec import Layer
 from tiles import overlay, vector
+from tiles.archive_serving import Archives
 from tiles.bands import band_at, bands, companion, table_name
 from tiles.cache import TileCache
 from tiles.entry import AccessScope, Entry, Key, entry
@@ -66,7 +67,13 @@ class VectorTiles:
     """Answers vector tiles. Everything but the queries runs on one event loop's thread."""
 
     def __init__(
-        self, registry: Registry, database: Database, cache: TileCache, *, budget: int = vector.BUDGET_BYTES
+        self,
+        registry: Registry,
+        database: Database,
+        cache: TileCache,
+        *,
+        budget: int = vector.BUDGET_BYTES,
+        archives: Archives | None = None,
     ) -> None:
         self.registry = registry
         self.database = database
@@ -78,6 +85,7 @@ class VectorTiles:
         """Layers that are not public of which some features are."""
         self.history: History | None = None
         """What changed of late; None until changes are followed."""
+        self.archives = archives or Archives()
         self._companions: frozenset[str] | None = None
         self._branches: dict[tuple[int, AccessScope], overlay.Branch] = {}
 
@@ -153,6 +161,8 @@ class VectorTiles:
         return parts
 
     async def _make(self, key: Key, parts: list[vector.Part], actor: Actor, branch: overlay.Branch | None) -> Entry:
+        if (baked := self.archives.tile(key)) is not None:
+            return _answer(key, baked)
         for attempt in (1, 2):
             known = self._companions
             if known is None or any(table_name(one.layer, one.band) not in known for one in parts):
@@ -225,6 +235,7 @@ class VectorTiles:
 
     def apply(self, change: Change) -> int:
         """Give up what a change touches; returns how many tiles. A load needs `learn` after it."""
+        self.archives.apply(change)
         everywhere = self._everywhere(change)
         if self.history is not None:
             self.history.add(change, everywhere=everywhere)
@@ -268,6 +279,7 @@ class VectorTiles:
                 start = await changes.last_seq(self.database)
                 await self.learn()
                 await self._recall(start)
+                self.archives.following = True
                 break
             except TwinError:
                 await asyncio.sleep(_PULSE_S)

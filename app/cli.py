@@ -35,6 +35,8 @@ application.add_typer(worker, name="worker", hidden=True)
 application.add_typer(tokens, name="token")
 application.add_typer(demo, name="demo")
 application.add_typer(live, name="live")
+bake = typer.Typer(no_args_is_help=True, help="Tiles and scenes as files, for offline use and fast serving.")
+application.add_typer(bake, name="bake")
 
 _TTL = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -254,6 +256,50 @@ def live_relay() -> None:
     from app import telemetry
 
     telemetry.relay(Settings.read())
+
+
+_TO = typer.Option("--to", help="The file or folder to write.")
+_WORKERS = typer.Option(help="Processes of this machine; one for each core if none is said.")
+_SCHEDULER = typer.Option(help="A Dask cluster to work instead: tcp://host:8786.")
+
+
+@bake.command("tiles")
+def bake_tiles(
+    to: Annotated[Path, _TO],
+    layers: Annotated[
+        str | None, typer.Option(help="Layers by name, with commas; all that everybody may see if none.")
+    ] = None,
+    zooms: Annotated[str | None, typer.Option(help="First and last zoom; 0-15 if none is said.")] = None,
+    area: Annotated[
+        str | None,
+        typer.Option(help="The id of a province, district, sector, cell or village, or west,south,east,north."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only what changed since: an archive, whose words it takes, or a change's number."),
+    ] = None,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _SCHEDULER] = None,
+) -> None:
+    """Write vector tiles into one PMTiles file; interrupted, the same words go on where it was."""
+    from app import baking_tiles
+    from app.baking import Crew
+
+    asked = baking_tiles.Asked(to, layers, zooms, area, since)
+    baking_tiles.command(Settings.read(), asked, crew=Crew(workers, scheduler), console=console)
+
+
+@bake.command("apply")
+def bake_apply(
+    delta: Annotated[Path, typer.Argument(help="A delta that `twin bake tiles --since` wrote.")],
+    onto: Annotated[Path, typer.Option(help="The archive that it was made for.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Where to write; the archive itself if none is said.")] = None,
+) -> None:
+    """Lay a delta onto its archive. Asks no database."""
+    from tiles import archive_changes
+
+    result = archive_changes.apply(delta, onto, to=to)
+    say(f"{to or onto} is at change {result.seq} now.")
 
 
 @application.command("bench")

@@ -14,7 +14,7 @@ from psycopg import sql
 from shapely.geometry.base import BaseGeometry
 
 from layers.spec import Layer
-from tiles.archive_format import Longs, tile_ids
+from tiles.archive_format import Longs, tile_ids, tile_of
 from tiles.archive_words import Words
 from tiles.archive_write import WORLD
 from tiles.bands import BUFFER, EXTENT, Band, bands, companion, table_name
@@ -108,6 +108,16 @@ class _Walk:
 def _children(at: Ints) -> Ints:
     x, y = (at >> 32) * 2, (at & 0xFFFFFFFF) * 2
     return np.concatenate([((x + east) << 32) | (y + south) for east in (0, 1) for south in (0, 1)])
+
+
+def inside(ids: Longs, area: BaseGeometry | None) -> NDArray[np.bool_]:
+    """Which tiles, by their ids, touch an area (None: everywhere)."""
+    if area is None:
+        return np.ones(len(ids), bool)
+    shapely.prepare(area)
+    corners = np.array([extent(tile_of(identity)) for identity in ids.tolist()], float).reshape(-1, 4)
+    found: NDArray[np.bool_] = shapely.intersects(area, shapely.box(*corners.T))
+    return found
 
 
 def _inside(at: Ints, z: int, area: BaseGeometry | None) -> NDArray[np.bool_]:

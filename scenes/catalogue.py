@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from scenes.cells import SCENE
-from scenes.outlines import GROUND, HEIGHT, NO_POLYGON, REASONS, ROOF
+from scenes.outlines import FAR, GROUND, HEIGHT, NO_POLYGON, REASONS, ROOF
 from scenes.quadtree import Cell
 from scenes.scene import Scene, Scenes
 from scenes.tileset import Content
@@ -56,9 +56,12 @@ def totals(connection: Connection[Any]) -> dict[str, int]:
 
 
 def ground_version(connection: Connection[Any]) -> str | None:
-    """What changes when the elevation models do; None without any."""
+    """What changes when the elevation models or the lakes do; None without any model."""
     row = connection.execute(
-        "select string_agg(name || ' ' || generation, ',' order by name) from twin.raster where layer = %s", (TERRAIN,)
+        "select string_agg(name || ' ' || generation, ',' order by name)"
+        " || coalesce((select ' ' || generation from twin.layer where name = 'land.lakes' and count > 0), '')"
+        " from twin.raster where layer = %s",
+        (TERRAIN,),
     ).fetchone()
     return hashlib.sha256(f"{FORMAT} {row[0]}".encode()).hexdigest()[:8] if row and row[0] else None
 
@@ -76,6 +79,10 @@ def drawn(reason: int) -> str:
     """What stands on the map for a building with a problem."""
     if reason == NO_POLYGON:
         return "nothing"
-    return {HEIGHT: "3 m high", ROOF: "a flat roof", GROUND: "on the middle ground height of its cell"}.get(
-        reason, "its box"
-    )
+    drawn = {
+        HEIGHT: "3 m high",
+        ROOF: "a flat roof",
+        GROUND: "on the middle ground height of its cell",
+        FAR: "its solid, set on the ground",
+    }
+    return drawn.get(reason, "its box")

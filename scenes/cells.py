@@ -17,9 +17,11 @@ from psycopg import Connection, sql
 
 from layers.spec import Layer
 from layers.tables import identifier
+from scenes.bases import grounded
 from scenes.footprints import ORIGINS, ROOFS, USES, Footprints, unpack
 from scenes.placing import NOWHERE, Survey, assign, settle, survey
 from scenes.quadtree import Cell, Grid, cell_of
+from scenes.terrain import Heights
 from twin.grid import BBox
 
 SCENE = "buildings"
@@ -44,9 +46,12 @@ def prepare(connection: Connection[Any]) -> None:
     connection.execute(_text("tables"))
 
 
-def build(connection: Connection[Any], layer: Layer, *, grid: Grid) -> Built:
-    """Place every building of ``layer`` anew (own tenant), in the caller's transaction."""
-    parts = [survey(batch, grid) for batch in _batches(connection, layer)]
+def build(connection: Connection[Any], layer: Layer, *, grid: Grid, heights: Heights | None = None) -> Built:
+    """Place every building of ``layer`` anew (own tenant), in the caller's transaction.
+
+    ``heights``: the ground, asked for buildings that do not say where theirs is.
+    """
+    parts = [survey(grounded(batch, heights), grid) for batch in _batches(connection, layer)]
     found = Survey.join(parts)
     keys = assign(found, grid)
     connection.execute(
@@ -61,7 +66,9 @@ def build(connection: Connection[Any], layer: Layer, *, grid: Grid) -> Built:
     return Built(len(found), int((found.reason > 0).sum()), _cells(keys))
 
 
-def refresh(connection: Connection[Any], layer: Layer, extents: Sequence[BBox], *, grid: Grid) -> Built:
+def refresh(
+    connection: Connection[Any], layer: Layer, extents: Sequence[BBox], *, grid: Grid, heights: Heights | None = None
+) -> Built:
     """Follow changes of ``layer`` inside ``extents`` (old and new, degrees), in the caller's transaction.
 
     Buildings whose digest is what it was stay untouched. A changed building stays in its cell where it can.
@@ -74,13 +81,13 @@ def refresh(connection: Connection[Any], layer: Layer, extents: Sequence[BBox], 
     query = sql.SQL(_text("changed")).format(layer=identifier(layer))
     changed = [fid for (fid,) in connection.execute(query, boxes).fetchall()]
     if len(gone) + len(changed) > MOST_CHANGED:
-        return build(connection, layer, grid=grid)
+        return build(connection, layer, grid=grid, heights=heights)
     if not gone and not changed:
         return Built(0, 0, ())
     fids = sorted({fid for fid, _ in gone} | set(changed))
     old = connection.execute("select fid, cell from scenes.building where fid = any(%s)", (fids,)).fetchall()
     connection.execute("delete from scenes.building where fid = any(%s)", (fids,))
-    found = Survey.join(survey(batch, grid) for batch in _batches(connection, layer, changed))
+    found = Survey.join(survey(grounded(batch, heights), grid) for batch in _batches(connection, layer, changed))
     keys = _settled(connection, found, grid, dict(old))
     _store(connection, layer, found, keys, changed)
     touched = sorted(({int(key) for key in keys} | {int(key) for _, key in old}) - {NOWHERE})
@@ -108,7 +115,7 @@ def _rows(layer: Layer, condition: sql.Composable, *, limit: sql.Composable | No
 
 def _batches(connection: Connection[Any], layer: Layer, fids: list[int] | None = None) -> Iterator[Footprints]:
     """The layer's buildings, or those of ``fids``, in batches by rising fid."""
-    condition = sql.SQL("fid > %(after)s") if fids is None else sql.SQL("fid > %(after)s and fid = any(%(fids)s)")
+    condition = sql.SQL("l.fid > %(after)s") if fids is None else sql.SQL("l.fid > %(after)s and l.fid = any(%(fids)s)")
     query = sql.SQL(_text("packed")).format(rows=_rows(layer, condition, limit=sql.SQL("limit {}").format(BATCH)))
     after = -1
     while True:
@@ -128,12 +135,13 @@ def _store(
     """Copy the placing into a temporary table and let PostgreSQL write the buildings in the order of their cells."""
     connection.execute("drop table if exists pg_temp.placed_building")
     connection.execute(
-        "create temporary table placed_building (fid int, cell bigint, place int, reason smallint) on commit drop"
+        "create temporary table placed_building (fid int, cell bigint, place int, reason smallint,"
+        " ground_m real, ground_max_m real) on commit drop"
     )
     with connection.cursor().copy("copy pg_temp.placed_building from stdin (format binary)") as copy:
         copy.write(_copy_bytes(found, keys))
     connection.execute("analyze pg_temp.placed_building")
-    condition = sql.SQL("true") if fids is None else sql.SQL("fid = any(%(fids)s)")
+    condition = sql.SQL("true") if fids is None else sql.SQL("l.fid = any(%(fids)s)")
     connection.execute(sql.SQL(_text("store")).format(rows=_rows(layer, condition)), {**_CODES, "fids": fids})
 
 
@@ -141,11 +149,12 @@ def _copy_bytes(found: Survey, keys: NDArray[np.int64]) -> bytes:
     """The whole of a binary COPY: records of fixed length need no loop."""
     record = np.dtype(
         [("n", ">i2"), ("a", ">i4"), ("fid", ">i4"), ("b", ">i4"), ("cell", ">i8"), ("c", ">i4"), ("place", ">i4"),
-         ("d", ">i4"), ("reason", ">i2")]
+         ("d", ">i4"), ("reason", ">i2"), ("e", ">i4"), ("ground", ">f4"), ("f", ">i4"), ("ground_max", ">f4")]
     )  # fmt: skip
     rows = np.zeros(len(found), record)
-    rows["n"], rows["a"], rows["b"], rows["c"], rows["d"] = 4, 4, 8, 4, 2
+    rows["n"], rows["a"], rows["b"], rows["c"], rows["d"], rows["e"], rows["f"] = 6, 4, 8, 4, 2, 4, 4
     rows["fid"], rows["cell"], rows["place"], rows["reason"] = found.fid, keys, found.place, found.reason
+    rows["ground"], rows["ground_max"] = found.ground[:, 0], found.ground[:, 1]
     return b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff"
 
 

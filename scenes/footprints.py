@@ -53,6 +53,7 @@ FACTS = np.dtype(
         ("classification", ">i2"),
         ("id_bytes", ">i2"),
         ("shape_bytes", ">i4"),
+        ("solid_bytes", ">i4"),
     ]
 )
 
@@ -66,7 +67,7 @@ class Footprints:
     coords: (n, 2) float64 lon, lat; a ring's closing corner may be there. rings: (r + 1,) offsets into coords.
     polygons: (p + 1,) offsets into rings, the shell first. owner: (p,) building of each polygon, in any order.
     facts: (b,) of FACTS; metres; ground heights are orthometric (EGM96); NaN where not known.
-    ids: the UTF-8 ids one after another.
+    ids: the UTF-8 ids one after another. solids: the packed solids (layers.solids) one after another.
     """
 
     coords: NDArray[np.float64]
@@ -75,6 +76,7 @@ class Footprints:
     owner: NDArray[np.int64]
     facts: NDArray[np.void]
     ids: bytes
+    solids: bytes = b""
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -105,7 +107,7 @@ def ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.i
     return index
 
 
-def unpack(facts: bytes | None, shapes: bytes | None, ids: bytes | None) -> Footprints:
+def unpack(facts: bytes | None, shapes: bytes | None, ids: bytes | None, solids: bytes | None = None) -> Footprints:
     """The row of ``sql/packed.sql`` as arrays; None (no building) gives none.
 
     ``shapes`` are little-endian WKB one after another. Plain polygons with one ring are read by NumPy alone; holes,
@@ -125,7 +127,7 @@ def unpack(facts: bytes | None, shapes: bytes | None, ids: bytes | None) -> Foot
         counts = np.concatenate([counts, more.counts])
         rings_of = np.concatenate([rings_of, more.rings_of])
         owner = np.concatenate([owner, more.owner])
-    return Footprints(coords, offsets(counts), offsets(rings_of), owner, table, ids or b"")
+    return Footprints(coords, offsets(counts), offsets(rings_of), owner, table, ids or b"", solids or b"")
 
 
 def _plain(blob: NDArray[np.uint8], starts: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

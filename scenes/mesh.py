@@ -35,23 +35,36 @@ class Mesh:
 def solids(outlines: Outlines, *, skirt: Floats, floors: bool = False) -> Mesh:
     """The mesh of all buildings. ``skirt``: (b,) metres that walls reach below the ground height.
 
-    Without ``floors`` a solid is open below, where nobody looks; with them it is closed (volumes, exports).
+    Without ``floors`` a solid is open below, where nobody looks; with them it is closed (volumes, exports), and nothing is
+    drawn below one that a file brought.
     """
     low = outlines.ground - skirt
+    walled = _walled(outlines, floors=floors)
     fans = np.flatnonzero(outlines.convex)
     pitch = outlines.roof[outlines.owner] > 0
     four = fans[(outlines.corners[fans] == 4) & pitch[fans]]
     square = outlines.coords[outlines.rings[outlines.polygons[four]][:, None] + np.arange(4)]
     good, square = roofs.rectangles(square)
     four, square = four[good], square[good]
-    flat = np.ones(len(outlines.owner), bool)
+    flat = walled.copy()
     flat[four] = False
     owner = outlines.owner[four]
     made = roofs.pitched(square, low[owner], outlines.eave[owner], outlines.top[owner], owner, outlines.roof[owner])
-    made += [_walls(outlines, flat, low), *_caps(outlines, flat, outlines.top)]
+    made += [_walls(outlines, flat, low), *_caps(outlines, flat & outlines.capped, outlines.top)]
     if floors:
-        made += [_under(cap) for cap in _caps(outlines, np.ones(len(flat), bool), low)]
+        made += [_under(cap) for cap in _caps(outlines, outlines.capped, low)]
+    if outlines.faces is not None:
+        made.append(outlines.faces)
     return assemble(made)
+
+
+def _walled(outlines: Outlines, *, floors: bool) -> NDArray[np.bool_]:
+    """(p,) which outlines have walls: all; of buildings with a solid only those that it stands on, and none in a closed mesh."""
+    if outlines.faces is None or floors:
+        return outlines.capped.copy()
+    there = np.zeros(len(outlines.top), bool)
+    there[outlines.faces.owner] = True
+    return outlines.capped | there[outlines.owner]
 
 
 def vertex_counts(outlines: Outlines) -> Ints:
@@ -62,7 +75,11 @@ def vertex_counts(outlines: Outlines) -> Ints:
     four = np.flatnonzero(outlines.convex & (corners == 4) & (pitch > 0))
     good, _ = roofs.rectangles(outlines.coords[outlines.rings[outlines.polygons[four]][:, None] + np.arange(4)])
     counts[four[good]] = roofs.VERTICES[pitch[four[good]]]
-    return np.bincount(outlines.owner, counts, minlength=len(outlines.reason)).astype(np.int64)
+    if outlines.faces is None:
+        return np.bincount(outlines.owner, counts, minlength=len(outlines.reason)).astype(np.int64)
+    counts = np.where(outlines.capped, counts, np.where(_walled(outlines, floors=False), 4 * corners, 0))
+    faces = np.bincount(outlines.faces.owner, outlines.faces.sizes, minlength=len(outlines.reason))
+    return (faces + np.bincount(outlines.owner, counts, minlength=len(outlines.reason))).astype(np.int64)
 
 
 def _walls(outlines: Outlines, chosen: NDArray[np.bool_], low: Floats) -> Faces:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mapbox_earcut
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from scenes.footprints import ROOFS, Footprints, offsets
 from scenes.frame import Frame
+from scenes.roofs import Faces
+from scenes.solids import Standing, standing
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,8 +34,9 @@ REASONS = (
     "its height is missing, not above 0 or over 1,000 m",
     "its roof is not lower than the building",
     "no ground height is known under it",
+    "the heights of its solid are not above the sea",
 )
-NO_POLYGON, NOT_FINITE, NO_AREA, CROSSES, CORNERS, WIDE, HEIGHT, ROOF, GROUND = range(1, len(REASONS))
+NO_POLYGON, NOT_FINITE, NO_AREA, CROSSES, CORNERS, WIDE, HEIGHT, ROOF, GROUND, FAR = range(1, len(REASONS))
 
 SAME_CORNER_M = 0.01
 SMALLEST_AREA_M2 = 0.05
@@ -53,6 +56,8 @@ class Outlines:
     convex: (p,) true where a fan fills it (three corners, or four at which it turns left).
     triangles: for the others, in order, local corner indices and how many triangles each has.
     ground, eave, top: (b,) local up metres. roof: (b,) codes of ROOFS. reason: (b,) codes of REASONS.
+    faces: those of the solids that files brought; a building with one has only walls of its outline, from ground to top: what
+    stands between the ground and its solid. capped: (p,) true where an outline is a building's own and closed above.
     """
 
     coords: Floats
@@ -67,6 +72,8 @@ class Outlines:
     top: Floats
     roof: Ints
     reason: Ints
+    capped: NDArray[np.bool_]
+    faces: Faces | None = None
 
     @property
     def corners(self) -> Ints:
@@ -96,10 +103,35 @@ def outline(footprints: Footprints, frame: Frame, separation: Separation) -> Out
     made = _clean(_Rings(coords, footprints.rings, footprints.polygons, footprints.owner), len(facts), reason)
     made, convex, triangles, counts = _triangulated(made, len(facts), reason, coords, footprints)
     rise, roof = _roofs(footprints, height, reason)
-    return Outlines(
+    extruded = Outlines(
         made.coords, made.rings, made.polygons, made.owner, convex, triangles, counts,
-        up, up + height - rise, up + height, roof, reason,
+        up, up + height - rise, up + height, roof, reason, np.ones(len(made.owner), bool),
     )  # fmt: skip
+    solid = standing(footprints)
+    return extruded if solid is None else _with_solids(extruded, solid, frame, separation)
+
+
+def _with_solids(extruded: Outlines, solid: Standing, frame: Frame, separation: Separation) -> Outlines:
+    """The outlines of buildings that have a solid reduced to what stands below it."""
+    lon, lat, height = solid.corners.T
+    lift = _separation(lon, lat, separation) if len(lon) else lon
+    faces = Faces(
+        frame.local(lon, lat, height + lift), solid.sizes, solid.owner, solid.triangles, solid.triangle_counts
+    )
+    low = np.full(len(solid.there), np.inf)
+    np.minimum.at(low, np.repeat(solid.owner, solid.sizes), faces.positions[:, 2])
+    # Of a solid without a face nothing is drawn: its walls have no height, and no corner where its shape was spoilt.
+    top = np.where(solid.there, np.where(np.isfinite(low), low, extruded.ground), extruded.top)
+    return replace(
+        extruded,
+        ground=np.minimum(extruded.ground, top),
+        eave=np.where(solid.there, top, extruded.eave),
+        top=top,
+        roof=np.where(solid.there, 0, extruded.roof),
+        reason=np.where(solid.there, np.where(solid.far, FAR, 0), extruded.reason),
+        capped=~solid.there[extruded.owner],
+        faces=faces,
+    )
 
 
 def _mark(reason: Ints, where: NDArray[np.bool_], code: int) -> None:

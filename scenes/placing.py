@@ -14,6 +14,7 @@ from scenes.frame import METRES_PER_DEGREE, Frame
 from scenes.mesh import MOST_VERTICES, vertex_counts
 from scenes.outlines import NO_POLYGON, outline
 from scenes.quadtree import LEVELS, Grid, keys, morton, unmorton
+from scenes.solids import standing
 from scenes.tile import TERRAIN_ERROR_M
 
 Floats = NDArray[np.float64]
@@ -29,7 +30,8 @@ MARGIN_DEG = 1e-5
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
     """What placing wants to know of (b,) buildings. place: Morton number at the deepest level, NOWHERE without polygon.
-    bounds: (b, 4) degrees. low, high: orthometric metres of the mesh. size: metres, the longest of its three extents.
+    bounds: (b, 4) degrees. ground: (b, 2) lowest and highest of the ground under it, NaN where not known.
+    low, high: orthometric metres of the mesh. size: metres, the longest of its three extents.
     """
 
     fid: Ints
@@ -37,6 +39,7 @@ class Survey:
     classification: Ints
     place: Ints
     bounds: Floats
+    ground: Floats
     low: Floats
     high: Floats
     size: Floats
@@ -60,7 +63,7 @@ class Survey:
 def survey_of_nothing() -> Survey:
     """A survey of no building."""
     none, floats = np.zeros(0, np.int64), np.zeros(0)
-    return Survey(none, none, none, none, np.zeros((0, 4)), floats, floats, floats, none, none)
+    return Survey(none, none, none, none, np.zeros((0, 4)), np.zeros((0, 2)), floats, floats, floats, none, none)
 
 
 def survey(footprints: Footprints, grid: Grid) -> Survey:
@@ -71,9 +74,15 @@ def survey(footprints: Footprints, grid: Grid) -> Survey:
     lon, lat = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
     middle = (float(np.mean(lon[known])), float(np.mean(lat[known]))) if known.any() else (grid.west, grid.south)
     outlines = outline(footprints, Frame.at(*middle), lambda east, _: np.zeros(len(east)))
-    height = outlines.top - outlines.ground
     ground = facts["ground"].astype(float)
     ground = np.where(np.isfinite(ground), ground, float(np.nanmedian(ground)) if np.isfinite(ground).any() else 0.0)
+    high = ground + outlines.top - outlines.ground
+    solid = standing(footprints)
+    if solid is not None:
+        bounds = np.column_stack([np.fmin(bounds[:, :2], solid.bounds()[:, :2]), np.fmax(bounds[:, 2:], solid.bounds()[:, 2:])])  # fmt: skip
+        high = np.where(solid.drawn, solid.high, np.where(solid.there, ground, high))
+        ground = np.where(solid.drawn, np.fmin(ground, solid.low), ground)
+    height = high - ground
     x, y = grid.index(np.where(known, lon, grid.west), np.where(known, lat, grid.south), LEVELS - 1)
     wide = (bounds[:, 2] - bounds[:, 0]) * np.cos(np.radians(lat))
     size = np.maximum(np.fmax(wide, bounds[:, 3] - bounds[:, 1]) * METRES_PER_DEGREE, height)
@@ -84,8 +93,9 @@ def survey(footprints: Footprints, grid: Grid) -> Survey:
         facts["classification"].astype(np.int64),
         np.where(lost, NOWHERE, morton(x, y)),
         bounds + np.array([-1, -1, 1, 1]) * MARGIN_DEG,
+        np.column_stack([facts["ground"], facts["ground_max"]]).astype(float),
         ground - TERRAIN_ERROR_M,
-        ground + height,
+        high,
         size,
         vertex_counts(outlines),
         outlines.reason,

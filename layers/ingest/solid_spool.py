@@ -29,16 +29,21 @@ class SolidSpool:
 
     def __init__(self, folder: Path) -> None:
         handle, name = tempfile.mkstemp(dir=folder, prefix="solids-")
+        os.close(handle)
         self.path = Path(name)
-        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._file: BinaryIO | None = None
 
     def add(self, name: str, lod: str, mesh: bytes) -> None:
+        if self._file is None:
+            self._file = self.path.open("ab")
         data = msgspec.msgpack.encode(_Record(name, lod, mesh))
         self._file.write(len(data).to_bytes(4, "little") + data)
 
     def close(self) -> None:
         """All is written; may be called twice."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def records(self) -> Iterator[tuple[str, str, bytes]]:
         """Id, level of detail, packed solid."""

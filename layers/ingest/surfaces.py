@@ -117,8 +117,10 @@ def _cut(metres: Floats, face: Face) -> tuple[Face, Ints] | None:
     triangles = mapbox_earcut.triangulate_float64(np.ascontiguousarray(flat), ends).astype(np.int64).reshape(-1, 3)
     _require_filled(flat, ends, triangles)
     a, b, c = flat[triangles].transpose(1, 0, 2)
-    back = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1]) < 0
-    return face, np.where(back[:, None], triangles[:, (0, 2, 1)], triangles)
+    twice = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+    # The largest comes first: the normal of the face is taken from it.
+    order = np.roll(np.arange(len(twice)), -int(np.argmax(np.abs(twice))))
+    return face, np.where(twice[:, None] < 0, triangles[:, (0, 2, 1)], triangles)[order]
 
 
 def _basis(normal: Floats) -> Floats:

@@ -23,6 +23,8 @@ create table if not exists scenes.building (
     ground_max_m real,
     shape bytea not null
 );
+alter table scenes.building add column if not exists solid bytea;
+comment on column scenes.building.solid is 'as companion.solid, null where the building is extruded';
 create index if not exists building_cell on scenes.building (cell, place);
 create index if not exists building_reason on scenes.building (fid) where reason > 0;
 
@@ -44,12 +46,23 @@ create table if not exists scenes.cell (
     primary key (scene, cell, tenant, classification)
 );
 
+-- Features that a scene cannot draw as they stand; the buildings' own are marked in scenes.building. Codes: scenes/layered.py.
+create table if not exists scenes.problem (
+    scene text not null,
+    fid int not null,
+    tenant int not null references twin.tenant,
+    classification text not null,
+    id text not null,
+    reason smallint not null,
+    primary key (scene, fid)
+);
+
 do $$
 declare
     relation text;
     own text := $c$tenant = nullif(current_setting('twin.tenant', true), '')::int$c$;
 begin
-    foreach relation in array array['building', 'cell'] loop
+    foreach relation in array array['building', 'cell', 'problem'] loop
         execute format('alter table scenes.%I enable row level security', relation);
         execute format('alter table scenes.%I force row level security', relation);
         execute format('drop policy if exists read on scenes.%I', relation);

@@ -14,6 +14,7 @@ from scene_samples import BUILDINGS, RWANDA, TITLES
 
 from layers import tables
 from layers.registry import Registry
+from layers.solids import TABLE_SQL
 from layers.spec import Sector
 from scenes import cells
 from scenes.quadtree import Grid
@@ -58,6 +59,7 @@ def scene_database(cluster: Cluster, settings: Settings) -> Iterator[Database]:
         with connection.transaction():
             connection.execute("set local role twin_owner")
             tables.create(connection, Registry([sector]))
+            connection.execute(TABLE_SQL.read_bytes())
             cells.prepare(connection)
             cells.prepare(connection)
     database = Database(cluster.conninfo_of(name), settings.database, login_as_role=True)

@@ -54,7 +54,9 @@ def placed(metres: Geometry, *, at: tuple[float, float] = (30.06, -1.95)) -> Geo
     return shapely.transform(metres, lambda xy: xy / scale + np.array(at))
 
 
-def footprints(shapes: Sequence[Geometry | bytes], **values: Any) -> Footprints:
+def footprints(
+    shapes: Sequence[Geometry | bytes], *, solids: Sequence[bytes] | None = None, **values: Any
+) -> Footprints:
     """Buildings of geometries or WKB; other facts by name, one value for all or one each."""
     wkb = [shape if isinstance(shape, bytes) else shapely.to_wkb(shape, byte_order=1) for shape in shapes]
     facts = np.zeros(len(wkb), FACTS)
@@ -66,8 +68,10 @@ def footprints(shapes: Sequence[Geometry | bytes], **values: Any) -> Footprints:
     for name, value in (standing | values).items():
         facts[name] = value
     facts["shape_bytes"] = [len(one) for one in wkb]
+    solids = [b""] * len(wkb) if solids is None else solids
+    facts["solid_bytes"] = [len(one) for one in solids]
     facts["id_bytes"] = [len(one) for one in ids]
-    return unpack(facts.tobytes(), b"".join(wkb), "".join(ids).encode())
+    return unpack(facts.tobytes(), b"".join(wkb), "".join(ids).encode(), b"".join(solids))
 
 
 def write(database: Database, query: str, values: Any = None) -> None:

@@ -1,0 +1,1 @@
+"""Alerts: rules over datastreams, what they find, who is told."""

@@ -117,6 +117,9 @@ class ServerSettings(_Subject):
     tile_cache_mb: int = Field(
         256, alias="TWIN_TILE_CACHE_MB", ge=1, description="memory for encoded tiles, per process, MiB"
     )
+    tile_disk_mb: int = Field(
+        1024, alias="TWIN_TILE_DISK_MB", ge=0, description="disk for encoded tiles, shared by the workers, MiB; 0: none"
+    )
 
 
 class LiveSettings(_Subject):
@@ -142,6 +145,28 @@ class LiveSettings(_Subject):
     spool_mb: int = Field(
         256, alias="TWIN_SPOOL_MB", ge=1, description="disk for messages while the database is away, MiB"
     )
+    retention: str = Field(
+        "*=800d",
+        alias="TWIN_RETENTION",
+        pattern=r"^[a-z0-9_*]+=\d+d(,[a-z0-9_*]+=\d+d)*$",
+        description="days that observations are kept, by the second word of their topic: transport=90d,*=800d",
+    )
+    rollup_retention: str = Field(
+        "1min=180d,15min=800d,1h=3650d",
+        alias="TWIN_RETENTION_ROLLUPS",
+        pattern=r"^((1min|15min|1h|1d)=\d+d(,(1min|15min|1h|1d)=\d+d)*)?$",
+        description="days that rollups are kept, by their width; what is not named is kept for ever",
+    )
+    webhooks: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
+        (),
+        alias="TWIN_WEBHOOKS",
+        description="origins that alerts may be posted to, comma separated; private: before one on a private network",
+    )
+    webhook_secret: str = Field("", alias="TWIN_WEBHOOK_SECRET", description="key that signs what is posted to webhooks")
+    smtp_url: str = Field(
+        "", alias="TWIN_SMTP_URL", description="mail server for alerts: smtp://user:password@host:587 or smtps://…"
+    )
+    mail_from: str = Field("", alias="TWIN_MAIL_FROM", description="sender of alerts' mails")
 
 
 class PrivacySettings(_Subject):

@@ -1,6 +1,7 @@
 """The service: every router, the page, and what runs beside them, in one application on one port.
 
-Outermost stands `Gate` (who asks, from where), then the cached tiles, then compression, then FastAPI.
+Outermost stands `Gate` (who asks, from where), then the cached tiles, then compression, then FastAPI. Among several workers each is such
+an application without the page, which one process more holds (`page_app`).
 """
 
 from __future__ import annotations
@@ -8,36 +9,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse
 from numpy.typing import NDArray
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import outputs, page
-from app.auth import Gate
+from app import leader, outputs, page
+from app.auth import Gate, asker_of
 from app.feed import Feed
 from app.feed import router as changes_router
+from app.forward import Forward
 from app.outputs import scene_grid
+from app.sharing import Sharing
 from layers import router as layer_routes
 from layers.catalogue import catalogue
 from layers.ground import GroundKeeper
 from layers.live.hub import Hub
 from layers.live.router import router as live_router
+from layers.ogc.router import router as ogc_router
 from layers.registry import Registry
 from layers.voids import read_spots
 from scenes import router as scene_routes
 from scenes.terrain import Floats, Terrain
+from tiles import ogc as ogc_tiles
 from tiles import router as tile_routes
-from tiles.cache import AccessScope, TileCache
+from tiles.cache import TileCache
+from tiles.entry import AccessScope, Answer
 from tiles.hot import HotTiles
 from tiles.pictures import RasterTiles
 from tiles.service import VectorTiles
+from tiles.shared import SharedTiles
 from twin import background, changes
 from twin.access import ANONYMOUS, SYSTEM, Actor
 from twin.changes import Change
@@ -57,14 +63,28 @@ log = logging.getLogger("twin.api")
 _PAUSE_S = 5.0
 
 
-class Parts:
-    """What the routes share in one process: the caches, the ground, the hub."""
+class PageParts:
+    """What the page asks of the service."""
 
     def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
         self.settings = settings
         self.database = database
         self.registry = registry
-        self.cache = TileCache(settings.server.tile_cache_mb * 2**20)
+
+    def catalogue_now(self, actor: Actor) -> list[dict[str, Any]]:
+        """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
+        with self.database.session(actor) as session:
+            return list(catalogue(session, self.registry))
+
+
+class Parts(PageParts):
+    """What the routes share in one process: the caches, the ground, the hub."""
+
+    def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
+        super().__init__(settings, database, registry)
+        disk = settings.server.tile_disk_mb * 2**20
+        self.second = SharedTiles(settings.data.cache / "tiles", disk) if disk else None
+        self.cache = TileCache(settings.server.tile_cache_mb * 2**20, self.second)
         self.vectors = VectorTiles(registry, database, self.cache)
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
@@ -77,10 +97,6 @@ class Parts:
         """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
         return await asyncio.to_thread(self.catalogue_now, actor)
 
-    def catalogue_now(self, actor: Actor) -> list[dict[str, Any]]:
-        with self.database.session(actor) as session:
-            return list(catalogue(session, self.registry))
-
     def heights(self, lon: Floats, lat: Floats, *, resolution_m: float) -> NDArray[Any]:
         """Heights of the loaded ground (n,), EGM96 metres. `Any`: float32, as the ground keeps them."""
         return self.ground.get().heights(lon, lat, resolution_m=resolution_m)
@@ -91,6 +107,11 @@ class Parts:
         self.feed.tell(change)
         if change.scenario is None and change.output is None:
             self.moved_on.set()
+
+    def led(self) -> list[Coroutine[Any, Any, None]]:
+        """What one process of all does: numbers the changes and keeps what is drawn fresh. `Any`: they take and send nothing."""
+        self.moved_on.set()
+        return [changes.advance_for_ever(self.database), self.keep_outputs()]
 
     async def keep_outputs(self) -> None:
         """Bring tiles and meshes up to the layers whenever one has moved on, for ever."""
@@ -116,10 +137,9 @@ class Parts:
 async def at_work(parts: Parts) -> AsyncIterator[None]:
     """The service's own work beside answering: numbering and following changes, the pulse of the database, the live hub."""
     work = [
-        asyncio.create_task(changes.advance_for_ever(parts.database), name="advance"),
+        asyncio.create_task(leader.lead(parts.database, parts.led), name="leader"),
         asyncio.create_task(parts.vectors.follow(told=parts.on_change), name="follow"),
         asyncio.create_task(parts.vectors.watch(), name="pulse"),
-        asyncio.create_task(parts.keep_outputs(), name="outputs"),
         asyncio.create_task(parts.open_ground(), name="ground"),
     ]
     try:
@@ -127,11 +147,51 @@ async def at_work(parts: Parts) -> AsyncIterator[None]:
             yield
     finally:
         await background.end(*work)
+        if parts.second is not None:
+            await parts.second.close()
         await parts.database.close_async()
 
 
-def create_app(settings: Settings, database: Database, registry: Registry) -> ASGIApp:
-    """The whole service as one ASGI application. Nothing starts before its lifespan does."""
+class Service:
+    """The service as an ASGI application. `ready` gives the answer to a GET of a tile that lies ready, for `app.front`."""
+
+    def __init__(self, gate: Gate, hot: HotTiles) -> None:
+        self.gate = gate
+        self.hot = hot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate(scope, receive, send)
+
+    def ready(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> Answer | None:
+        """None where the gate, another origin or the application must look at the request."""
+        condition = accepts = b""
+        for name, value in headers:
+            if name == b"accept-encoding":
+                accepts = accepts + b"," + value if accepts else value
+            elif name == b"if-none-match":
+                condition = value
+            elif name == b"origin":
+                return None
+        actor = self.gate.judged(asker_of(headers))
+        if actor is None:
+            return None
+        return self.hot.ready(AccessScope.of(actor), target, condition, accepts)
+
+
+def page_app(settings: Settings, database: Database, registry: Registry) -> ASGIApp:
+    """The page alone, for the process that the workers pass it on to."""
+    api = FastAPI(title="Twin of Rwanda", docs_url=None, redoc_url=None, openapi_url=None)
+    api.state.database = database
+    install_problems(api)
+    page.mount(api, PageParts(settings, database, registry))
+    return Gate(GZipMiddleware(api, minimum_size=SMALLEST_GZIP, compresslevel=5), database, settings.server)
+
+
+def create_app(settings: Settings, database: Database, registry: Registry, *, page_at: Path | None = None) -> Service:
+    """The whole service as one ASGI application. Nothing starts before its lifespan does.
+
+    `page_at`: the socket of the process that holds the page, where this one does not.
+    """
     parts = Parts(settings, database, registry)
 
     @contextlib.asynccontextmanager
@@ -152,15 +212,14 @@ def create_app(settings: Settings, database: Database, registry: Registry) -> AS
     install_problems(api)
     _add_routers(api, parts)
     _add_operation(api, parts)
-    page.mount(api, parts)
+    page.mount_parts(api)
+    if page_at is None:
+        page.mount(api, parts)
     inner: ASGIApp = GZipMiddleware(api, minimum_size=SMALLEST_GZIP, compresslevel=5)
-    hot: ASGIApp = HotTiles(inner, parts.cache, scope_of=_access, health=parts.vectors)
-    if settings.server.origins:
-        hot = CORSMiddleware(
-            hot, allow_origins=list(settings.server.origins), allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match"], expose_headers=["ETag", "Twin-Thinned", "Twin-Stale"],
-        )  # fmt: skip
-    return Gate(hot, database, settings.server)
+    if page_at is not None:
+        inner = Forward(inner, page_at)
+    hot = HotTiles(inner, parts.cache, scope_of=_access, health=parts.vectors)
+    return Service(Gate(Sharing(hot, settings.server.origins), database, settings.server), hot)
 
 
 def _access(scope: Scope) -> AccessScope:
@@ -176,6 +235,8 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
             vectors=parts.vectors, rasters=parts.rasters, catalogue=parts.catalogue, fonts=DIST / "fonts"
         )
     )
+    api.include_router(ogc_tiles.router(parts.vectors))
+    api.include_router(ogc_router(parts.registry, extensions=(ogc_tiles.extension(),)))
     terrain = Terrain(heights=parts.heights, separation=geoid_separation, bounds=region)
     api.include_router(
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
@@ -218,6 +279,7 @@ def _add_operation(api: FastAPI, parts: Parts) -> None:
             "twin_tile_cache_entries": len(cache),
             "twin_tile_cache_hits_total": cache.hits,
             "twin_tile_cache_misses_total": cache.misses,
+            "twin_tile_disk_hits_total": parts.second.hits if parts.second is not None else 0,
             "twin_database_away": int(parts.vectors.away),
             "twin_live_sequence": parts.hub.seq,
         }

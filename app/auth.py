@@ -7,10 +7,12 @@ It also refuses hosts that are not ours (DNS rebinding), and cookie writes and W
 from __future__ import annotations
 
 import hashlib
+import math
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from anyio import to_thread
@@ -56,6 +58,26 @@ def cookie_of(headers: dict[str, str]) -> str | None:
     return found.value if found else None
 
 
+class Asker(NamedTuple):
+    """What of a request's headers decides who asks and whether a GET may pass, as it came."""
+
+    host: bytes
+    cookie: bytes
+    authorization: bytes
+
+
+def asker_of(headers: Iterable[tuple[bytes, bytes]]) -> Asker:
+    host = cookie = authorization = b""
+    for name, value in headers:
+        if name == b"host":
+            host = value
+        elif name == b"cookie":
+            cookie = value
+        elif name == b"authorization":
+            authorization = value
+    return Asker(host, cookie, authorization)
+
+
 class Gate:
     """The layer itself. `inner` is the application behind it."""
 
@@ -66,6 +88,12 @@ class Gate:
         self.any_host = settings.host in {"0.0.0.0", "::"} and not settings.hosts  # noqa: S104  # compared, not bound
         self.origins = frozenset(settings.origins)
         self._remembered: dict[bytes, tuple[float, Actor | None]] = {}
+        self._judged: dict[Asker, tuple[float, Actor]] = {}
+
+    def judged(self, asker: Asker) -> Actor | None:
+        """Whom a GET with these headers was found to come from within the last seconds; None: let it through the gate."""
+        known = self._judged.get(asker)
+        return known[1] if known is not None and known[0] > time.monotonic() else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -77,7 +105,10 @@ class Gate:
             if refusal is None and scope["type"] == "http" and scope["path"] in {"/login", "/logout"}:
                 refusal = await self._session(scope, headers)
             if refusal is None:
-                scope["twin.actor"] = await self._actor(headers)
+                scope["twin.actor"], until = await self._actor(headers)
+                if len(self._judged) >= MOST_REMEMBERED:
+                    self._judged.clear()
+                self._judged[asker_of(scope["headers"])] = (until, scope["twin.actor"])
         except TwinError as error:
             refusal = of_error(error, scope["path"])
         if refusal is None:
@@ -120,31 +151,33 @@ class Gate:
         scheme, _, name = origin.partition("://")
         return (scheme in {"http", "https"} and bool(name) and name.lower() == host.lower()) or origin in self.origins
 
-    async def _actor(self, headers: dict[str, str]) -> Actor:
+    async def _actor(self, headers: dict[str, str]) -> tuple[Actor, float]:
+        """Who asks, and until when that may be believed without looking again (by the monotonic clock)."""
         words = headers.get("authorization", "").split(" ", 1)
         if words[0].lower() == "bearer" and len(words) == 2:
-            found = await self._redeem(words[1].strip(), "bearer")
+            until, found = await self._redeem(words[1].strip(), "bearer")
             if found is None:
                 raise NotAuthenticated(
                     "the token is not known, spent or expired", remedy="make one with `twin token create`"
                 )
-            return found
+            return found, until
         cookie = cookie_of(headers)
         if cookie:
-            return await self._redeem(cookie, "cookie") or ANONYMOUS
-        return ANONYMOUS
+            until, found = await self._redeem(cookie, "cookie")
+            return found or ANONYMOUS, until
+        return ANONYMOUS, math.inf
 
-    async def _redeem(self, secret: str, kind: Literal["bearer", "cookie"]) -> Actor | None:
+    async def _redeem(self, secret: str, kind: Literal["bearer", "cookie"]) -> tuple[float, Actor | None]:
         key = hashlib.sha256(f"{kind}:{secret}".encode()).digest()
         now = time.monotonic()
         known = self._remembered.get(key)
         if known is not None and known[0] > now:
-            return known[1]
+            return known
         found = await to_thread.run_sync(lambda: redeem(self.database, secret, kind=kind))
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
         self._remembered[key] = (now + REMEMBER_S, found)
-        return found
+        return self._remembered[key]
 
     async def _session(self, scope: Scope, headers: dict[str, str]) -> Response | None:
         if scope["path"] == "/logout" and scope["method"] == "POST":
@@ -176,6 +209,7 @@ class Gate:
         if found is not None:
             revoke(self.database, found, secret=cookie)
         self._remembered.clear()
+        self._judged.clear()
 
 
 def login_link(database: Database, base: str, *, name: str, role: str, ttl: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Processes that `twin up` keeps alive beside the service: started again when they end, ended when it ends.
+"""Processes that `twin up` keeps alive beside the service, and the workers of `twin serve`: started again when they end, ended when it ends.
 
 Each dies with its parent even when that is killed, by the kernel's parent-death signal.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twin.errors import TwinError
@@ -20,6 +20,9 @@ log = logging.getLogger("twin.up")
 LOOK_EVERY_S = 1.0
 LONGEST_PAUSE_S = 30.0
 GRACE_S = 10.0
+FIRST_PAUSE_S = 1.0
+SOUND_S = 60.0
+"""A process that lived so long is started again as if it had never failed."""
 
 
 @dataclass(slots=True)
@@ -28,15 +31,23 @@ class Child:
 
     name: str
     words: tuple[str, ...]
+    handles: tuple[int, ...] = ()
+    """Open files that it inherits."""
+    environment: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
-    pause_s: float = 1.0
+    pause_s: float = FIRST_PAUSE_S
     not_before: float = 0.0
+    started: float = 0.0
 
     def start(self) -> None:
+        self.started = time.monotonic()
         setpriv = shutil.which("setpriv")
         leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         self.process = subprocess.Popen(
-            [*leash, sys.executable, "-m", "app.cli", *self.words], stdin=subprocess.DEVNULL
+            [*leash, sys.executable, "-m", "app.cli", *self.words],
+            stdin=subprocess.DEVNULL,
+            pass_fds=self.handles,
+            env=self.environment,
         )
 
     def ended(self) -> int | None:
@@ -97,6 +108,8 @@ class Keeper:
         if status is None or self._stop.is_set():
             return
         if child.not_before == 0.0:
+            if now - child.started > SOUND_S:
+                child.pause_s = FIRST_PAUSE_S
             log.warning("%s ended with %s: starting it again in %.0f s", child.name, status, child.pause_s)
             child.not_before = now + child.pause_s
             child.pause_s = min(LONGEST_PAUSE_S, child.pause_s * 2)

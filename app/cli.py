@@ -289,6 +289,20 @@ def bake_tiles(
     baking_tiles.command(Settings.read(), asked, crew=Crew(workers, scheduler), console=console)
 
 
+@bake.command("scene")
+def bake_scene(
+    name: Annotated[str, typer.Argument(help="Which; GET /scenes lists them.")],
+    to: Annotated[Path, _TO],
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _SCHEDULER] = None,
+) -> None:
+    """Write a scene's whole tileset into a folder, or a file that ends in .3tz; interrupted, the same words go on where it was."""
+    from app import baking_scene
+    from app.baking import Crew
+
+    baking_scene.command(Settings.read(), name, to, crew=Crew(workers, scheduler), console=console)
+
+
 @bake.command("apply")
 def bake_apply(
     delta: Annotated[Path, typer.Argument(help="A delta that `twin bake tiles --since` wrote.")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ from twin.settings import Settings
 if TYPE_CHECKING:
     from app.pages.context import PlannerContext
 
+DIST = Path(__file__).parent / "map" / "dist"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twin of Rwanda</title>
 <body style="font: 16px system-ui; max-width: 40em; margin: 4em auto"><h1>The map is not built yet</h1>
 <p>The service runs; its page needs the map's bundle. Install Node.js and npm, then run <code>make up</code> again.</p>
@@ -48,11 +50,20 @@ class Parts(StaticFiles):
         return answer
 
 
+def is_built() -> bool:
+    """Whether the map's bundle is there."""
+    return any(DIST.glob("*.js"))
+
+
+def mount_parts(api: FastAPI) -> None:
+    """Serve the files that the page asks for beside itself, at `/map`."""
+    if is_built():
+        api.mount("/map", Parts(directory=DIST / "page"), name="map")
+
+
 def mount(api: FastAPI, parts: Shared) -> None:
     """Serve the page at `/app`, or where its bundle was not built a page that says so."""
-    from app.map.component import DIST
-
-    if not any(DIST.glob("*.js")):
+    if not is_built():
         api.add_api_route("/app", lambda: HTMLResponse(NOT_BUILT, status_code=503), include_in_schema=False)
         return
     import panel as pn
@@ -61,7 +72,6 @@ def mount(api: FastAPI, parts: Shared) -> None:
     from app.pages.main import planner
 
     pn.extension()
-    api.mount("/map", Parts(directory=DIST / "page"), name="map")
     # The gate in front judges Origin and Host of every WebSocket, this one's too.
     add_applications({"/app": lambda: planner(context(parts))}, app=api, websocket_origin=["*"], title="Twin of Rwanda")
 

@@ -98,9 +98,36 @@ class Place:
 
 def free_socket(host: str, port: int) -> socket.socket:
     """A listening socket on the address. Raises Conflict for a port that is taken, with what to do."""
+    listener = _bound(host, port, shared=False)
+    listener.listen(512)
+    listener.set_inheritable(True)
+    return listener
+
+
+def reserved_socket(host: str, port: int) -> socket.socket:
+    """A socket that keeps the address for workers, without listening. Raises Conflict for a port that is taken.
+
+    Linux lets only processes of the same user join an address so shared.
+    """
+    first = _bound(host, port, shared=False)  # refused where anybody listens, workers of another service too
+    found = first.getsockname()[1]
+    first.close()
+    return _bound(host, found, shared=True)
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """A listening socket of one worker: the kernel spreads connections over all that share the address."""
+    listener = _bound(host, port, shared=True)
+    listener.listen(512)
+    return listener
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -109,6 +136,4 @@ def free_socket(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be taken: {error.strerror}",
             remedy="end what uses it, or set TWIN_PORT to another",
         ) from None
-    listener.listen(512)
-    listener.set_inheritable(True)
     return listener

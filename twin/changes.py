@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("twin.changes")
 POLL_S = 0.5
 BATCH = 1000
+AGAIN_S = 0.01
+_LEFT = "select exists (select from twin.change where seq is null)"
 _SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant, output from twin.change where seq > %s order by seq limit %s"
 
 
@@ -77,19 +79,26 @@ async def follow(database: Database, seq: int) -> AsyncIterator[Change]:
 async def advance_for_ever(database: Database) -> None:
     """The reader: number what was committed, link the audit. Any number of processes may run it; one works at a time."""
     async with wakes(database, "twin_change") as woken:
+        wait = AGAIN_S
         while True:
             try:
                 async with database.async_session(SYSTEM) as session:
                     await session.execute("select twin.advance()")
+                    row = await (await session.execute(_LEFT)).fetchone()
             except Unavailable:
                 await asyncio.sleep(POLL_S)
                 continue
-            await _either(woken)
+            if row and row[0]:  # an older transaction is still open; nobody tells when it ends
+                await _either(woken, wait)
+                wait = min(wait * 1.5, POLL_S)
+            else:
+                await _either(woken)
+                wait = AGAIN_S
 
 
-async def _either(woken: asyncio.Event) -> None:
+async def _either(woken: asyncio.Event, wait: float = POLL_S) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(POLL_S):
+        async with asyncio.timeout(wait):
             await woken.wait()
     woken.clear()
 

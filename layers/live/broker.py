@@ -29,8 +29,14 @@ from urllib.parse import unquote, urlsplit
 from twin.errors import SettingError, Unavailable
 
 log = logging.getLogger("layers.live")
-User = Literal["consumer", "device"]
-_RIGHTS = {"consumer": "topic read rwa/#", "device": "topic write rwa/#"}
+User = Literal["consumer", "device", "alerts", "listener"]
+_RIGHTS = {
+    "consumer": ("read rwa/#",),
+    "device": ("deny rwa/alerts/#", "write rwa/#"),
+    "alerts": ("write rwa/alerts/#",),
+    "listener": ("read rwa/#",),
+}
+# A device says what it measures, and never that there is an alert.
 _START_S = 10.0
 _PORT_WAIT_S = 5.0
 _PORTS = range(20000, 32000)
@@ -107,6 +113,8 @@ class Broker:
             kept = json.loads((self.folder / "secrets.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise Unavailable("the private broker was never started", remedy="start it with `twin up`") from None
+        if user not in kept:
+            raise Unavailable(f"the private broker knows no {user} yet", remedy="start it again")
         return Address("127.0.0.1", int(kept["port"]), user, str(kept[user]))
 
     def running(self) -> bool:
@@ -209,7 +217,9 @@ class Broker:
         account = _account(self.folder)
         texts = {
             "passwords": "".join(f"{user}:{_password_entry(kept[user])}\n" for user in _RIGHTS),
-            "rights": "".join(f"user {user}\n{right}\n" for user, right in _RIGHTS.items()),
+            "rights": "".join(
+                f"user {user}\n" + "".join(f"topic {right}\n" for right in rights) for user, rights in _RIGHTS.items()
+            ),
             "mosquitto.conf": _CONF.format(port=kept["port"], folder=self.folder, user=account.pw_name),
             "secrets.json": json.dumps(kept),
         }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import threading
 from collections.abc import Callable
 
+from layers.live.alerts.delivery import Deliverer, Mails, Topics, Webhooks, read_allowed, read_mail
+from layers.live.alerts.ledger import Ledger, seed_rules
 from layers.live.broker import Broker
-from layers.live.consumer import Consumer, ConsumerOptions
+from layers.live.consumer import Chore, Consumer, ConsumerOptions
+from layers.live.retention import Retention, keeper
 from layers.live.simulator import Faults, Simulator
 from layers.live.stations import lay_out, register
 from layers.spec import Layer
@@ -25,9 +29,25 @@ def broker_of(settings: Settings) -> Broker:
 
 
 def consume(settings: Settings, database: Database, *, name: str = "twin-consumer", group: str | None = None) -> None:
-    """Run one consumer. Several share the stream by one `group` and names of their own."""
-    options = ConsumerOptions(name=name, group=group, spool_mb=settings.live.spool_mb)
-    consumer = Consumer(database, broker_of(settings).address("consumer"), settings.data.state / "spool", options)
+    """Run one consumer with its chores: rollups, alerts, their deliveries, retention.
+
+    Several share the stream by one `group` and names of their own; alerts are then evaluated by one of them.
+    """
+    live = settings.live
+    broker = broker_of(settings)
+    options = ConsumerOptions(name=name, group=group, spool_mb=live.spool_mb)
+    webhooks = Webhooks(read_allowed(live.webhooks), live.webhook_secret)
+    deliverer = Deliverer(
+        database, topics=Topics(lambda: broker.address("alerts")), webhooks=webhooks,
+        mails=Mails(read_mail(live.smtp_url, live.mail_from)),
+    )  # fmt: skip
+    chores: tuple[Chore, ...] = (
+        Ledger(database, min_cell=settings.privacy.min_cell).run_once,
+        deliverer.run_once,
+        functools.partial(keeper, database, Retention.read(live)),
+    )
+    seed_rules(database)
+    consumer = Consumer(database, broker.address("consumer"), settings.data.state / "spool", options, chores=chores)
     _on_end(consumer.stop)
     consumer.run()
     log.info("%s kept %d observations, refused %d messages", name, consumer.kept.new, consumer.kept.refused)

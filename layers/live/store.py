@@ -75,22 +75,32 @@ class Store:
 
         A message that PostgreSQL itself refuses is found by halving the batch and quarantined like the others.
         """
+        return self._keep(messages, set())
+
+    def keep_again(self, messages: Sequence[Message]) -> tuple[Kept, set[Message]]:
+        """As `keep`, and which were refused."""
+        refused: set[Message] = set()
+        return self._keep(messages, refused), refused
+
+    def _keep(self, messages: Sequence[Message], refused: set[Message]) -> Kept:
+        """`refused` takes up the messages that went to quarantine."""
         if not messages:
             return Kept()
         try:
             self._refresh(messages)
             try:
-                return self._write(*self._judge(messages))
+                return self._judged(messages, refused)
             except psycopg.errors.CheckViolation:
                 # A month was dropped meanwhile, and what its sector keeps has changed.
                 self._months.clear()
                 self._read_catalogue()
-                return self._write(*self._judge(messages))
+                return self._judged(messages, refused)
         except (psycopg.DataError, psycopg.IntegrityError) as failure:
             if len(messages) == 1:
+                refused.add(messages[0])
                 return self._write([], [_Refusal(messages[0], f"the database refused it: {failure}")])
             half = len(messages) // 2
-            return self.keep(messages[:half]) + self.keep(messages[half:])
+            return self._keep(messages[:half], refused) + self._keep(messages[half:], refused)
         except psycopg.Error as failure:
             raise _refusing(failure) from failure
 
@@ -126,6 +136,12 @@ class Store:
             found = [Datastream(*row) for row in session.execute(query("catalogue")).fetchall()]
         self._datastreams = {one.topic: one for one in found}
         self._read_at = datetime.now(UTC)
+
+    def _judged(self, messages: Sequence[Message], refused: set[Message]) -> Kept:
+        observations, refusals = self._judge(messages)
+        kept = self._write(observations, refusals)
+        refused.update(one.message for one in refusals)
+        return kept
 
     def _judge(self, messages: Sequence[Message]) -> tuple[list[Observation], list[_Refusal]]:
         observations: list[Observation] = []

@@ -76,7 +76,9 @@ def seed_rules(database: Database, by: Actor = CONSUMER) -> int:
     """Bring in the rules that come with the twin, each unless it was ever there; how many were new."""
     rules = [one for path in sorted(FOLDER.glob("*.yaml")) for one in read_file(path)]
     with database.session(by) as session:
-        known = {row[0] for row in session.execute("select distinct name from iot.alert_rule where tenant = twin.tenant()")}
+        known = {
+            row[0] for row in session.execute("select distinct name from iot.alert_rule where tenant = twin.tenant()")
+        }
     new = [one for one in rules if one["name"] not in known]
     if new:
         with database.session(by, unit=Unit("alert.rule", "the rules that come with the twin")) as session:

@@ -1,19 +1,19 @@
 """Alert rules as data: read from YAML or JSON, judged whole, turned into small frozen objects.
 
-    name: river-rising                    # lower case, the rule's id
-    title: The river rises fast
-    severity: critical                    # info, warning or critical
-    when:                                 # one condition, or all: / any: over several, nested as need be
-      any:
-        - {phenomenon: water_level, above: 4.0, clear: 3.6}
-        - {phenomenon: water_level, rises: 0.5, within: 30m}
-    per: sensor                           # whose conditions belong together: sensor, district or area
-    duration: 5m                          # how long it must hold
-    area: {units: ["11", "2401"]}         # or {polygon: GeoJSON}; everywhere where it is left out
-    quiet: {from: "22:00", until: "06:00"}  # Kigali's clock; what is still open is told afterwards
-    most_per_hour: 20                     # told outside, per rule
-    deliver: [{mqtt: true}, {webhook: "https://…"}, {email: duty@example.rw}]
-    escalate: {after: 15m, deliver: [{email: head@example.rw}]}
+name: river-rising                    # lower case, the rule's id
+title: The river rises fast
+severity: critical                    # info, warning or critical
+when:                                 # one condition, or all: / any: over several, nested as need be
+  any:
+    - {phenomenon: water_level, above: 4.0, clear: 3.6}
+    - {phenomenon: water_level, rises: 0.5, within: 30m}
+per: sensor                           # whose conditions belong together: sensor, district or area
+duration: 5m                          # how long it must hold
+area: {units: ["11", "2401"]}         # or {polygon: GeoJSON}; everywhere where it is left out
+quiet: {from: "22:00", until: "06:00"}  # Kigali's clock; what is still open is told afterwards
+most_per_hour: 20                     # told outside, per rule
+deliver: [{mqtt: true}, {webhook: "https://…"}, {email: duty@example.rw}]
+escalate: {after: 15m, deliver: [{email: head@example.rw}]}
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import shapely
-import yaml
+import yaml  # type: ignore[import-untyped]  # it brings no types of its own
 from shapely.geometry import shape
 
 from twin.errors import BadInput
@@ -123,7 +123,9 @@ def read_rule(words: Words, *, version: int = 1) -> Rule:
     """A rule of its definition. Raises BadInput that names the rule and what is wrong."""
     name = words.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise BadInput(f"{name!r} is not a rule's name", remedy="use lower-case letters, digits and hyphens, 63 at most")
+        raise BadInput(
+            f"{name!r} is not a rule's name", remedy="use lower-case letters, digits and hyphens, 63 at most"
+        )
     try:
         return _read(name, words, version)
     except BadInput as wrong:
@@ -184,12 +186,16 @@ def _condition(words: object, *, depth: int) -> Condition | Group:
             _known(found, {word})
             parts = found[word]
             if not isinstance(parts, list) or not parts or depth > 4:
-                raise BadInput(f"{word} is no list of conditions", remedy=f"write {word}: [ … ], nested five deep at most")
+                raise BadInput(
+                    f"{word} is no list of conditions", remedy=f"write {word}: [ … ], nested five deep at most"
+                )
             return Group(word == "all", tuple(_condition(part, depth=depth + 1) for part in parts))
     _known(found, {"phenomenon", "clear", "within", *_KINDS})
     phenomenon = found.get("phenomenon")
     if not isinstance(phenomenon, str) or not phenomenon:
-        raise BadInput("a condition names no phenomenon", remedy="write phenomenon: voltage, or another that is measured")
+        raise BadInput(
+            "a condition names no phenomenon", remedy="write phenomenon: voltage, or another that is measured"
+        )
     kinds = [kind for kind in _KINDS if kind in found]
     if len(kinds) != 1:
         raise BadInput(f"a condition on {phenomenon} is not one of {', '.join(_KINDS)}", remedy="give exactly one")
@@ -203,12 +209,17 @@ def _condition(words: object, *, depth: int) -> Condition | Group:
         if threshold <= 0:
             raise BadInput(f"{kind} {threshold:g} is not over 0", remedy="say by how much within the time")
         return Condition(
-            phenomenon, cast(Literal["rises", "falls"], kind), threshold, within=_span(found.get("within"), "within", least=1)
+            phenomenon,
+            cast(Literal["rises", "falls"], kind),
+            threshold,
+            within=_span(found.get("within"), "within", least=1),
         )
     _known(found, {"phenomenon", kind, "clear"})
     clear = _number(found.get("clear", threshold), "clear")
     if (clear > threshold) if kind == "above" else (clear < threshold):
-        raise BadInput(f"clear {clear:g} lies on the wrong side of {kind} {threshold:g}", remedy="give it room, or leave it out")
+        raise BadInput(
+            f"clear {clear:g} lies on the wrong side of {kind} {threshold:g}", remedy="give it room, or leave it out"
+        )
     return Condition(phenomenon, cast(Literal["above", "below"], kind), threshold, clear)
 
 
@@ -218,7 +229,11 @@ def _area(words: object) -> tuple[tuple[str, ...], shapely.Geometry | None]:
     found = _mapping(words, "area")
     _known(found, {"units", "polygon"})
     units = found.get("units", [])
-    if not isinstance(units, list) or len(units) > 500 or not all(isinstance(u, str) and _UNIT.fullmatch(u) for u in units):
+    if (
+        not isinstance(units, list)
+        or len(units) > 500
+        or not all(isinstance(u, str) and _UNIT.fullmatch(u) for u in units)
+    ):
         raise BadInput("units are no list of national codes", remedy='write them as text: ["11", "2401"]')
     if "polygon" not in found:
         if not units:
@@ -229,16 +244,23 @@ def _area(words: object) -> tuple[tuple[str, ...], shapely.Geometry | None]:
         if polygon.geom_type not in {"Polygon", "MultiPolygon"} or polygon.is_empty or not polygon.is_valid:
             raise ValueError(f"a {polygon.geom_type} that is empty or crosses itself")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError) as failure:
-        raise BadInput(f"the polygon is none: {failure}", remedy="give a GeoJSON Polygon in degrees, lon before lat") from None
+        raise BadInput(
+            f"the polygon is none: {failure}", remedy="give a GeoJSON Polygon in degrees, lon before lat"
+        ) from None
     west, south, east, north = polygon.bounds
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90) or shapely.get_num_coordinates(polygon) > _MOST_VERTICES:
+    if (
+        not (-180 <= west < east <= 180 and -90 <= south < north <= 90)
+        or shapely.get_num_coordinates(polygon) > _MOST_VERTICES
+    ):
         raise BadInput(f"the polygon is not in degrees, or has over {_MOST_VERTICES} corners", remedy="simplify it")
     return tuple(units), polygon
 
 
 def _targets(words: object) -> tuple[Target, ...]:
     if not isinstance(words, list | tuple) or len(words) > 50:
-        raise BadInput("deliver is no list of targets", remedy='write [{mqtt: true}, {webhook: "https://…"}, {email: a@b.rw}]')
+        raise BadInput(
+            "deliver is no list of targets", remedy='write [{mqtt: true}, {webhook: "https://…"}, {email: a@b.rw}]'
+        )
     made = []
     for one in words:
         found = _mapping(one, "a target")
@@ -248,7 +270,9 @@ def _targets(words: object) -> tuple[Target, ...]:
         address = "" if channel == "mqtt" else found[channel]
         if channel == "webhook" and (not isinstance(address, str) or not address.startswith(("https://", "http://"))):
             raise BadInput(f"{address!r} is no address of a webhook", remedy="give an https:// address")
-        if channel == "email" and (not isinstance(address, str) or not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address)):
+        if channel == "email" and (
+            not isinstance(address, str) or not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address)
+        ):
             raise BadInput(f"{address!r} is no mail address", remedy="write name@host")
         made.append(Target(cast(Channel, channel), address))
     return tuple(dict.fromkeys(made))

@@ -13,11 +13,13 @@ import importlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -30,6 +32,7 @@ MOST_WORKERS = 64
 _QUERY_S = 600.0
 """Seconds a query of a bake may take: nobody waits for it."""
 _CONNECT_S = 15.0
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +189,24 @@ def _results(client: Any, tasks: Sequence[Task], door: Door) -> Iterator[tuple[T
 
 def _worked(door: Door, make: Callable[..., bytes], words: tuple[Any, ...]) -> bytes | tuple[str, str, str]:
     """In a worker: the piece's bytes, or the name, message and remedy of an error of the twin (which pickle cannot carry)."""
-    try:
-        database = database_of(
-            door.conninfo, login_as_role=door.login_as_role, words=door.settings.model_dump_json(by_alias=True)
-        )
-        return make(database, *words)
-    except TwinError as error:
-        return type(error).__name__, error.message, error.remedy
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            database = database_of(
+                door.conninfo, login_as_role=door.login_as_role, words=door.settings.model_dump_json(by_alias=True)
+            )
+            return make(database, *words)
+        except TwinError as error:
+            return type(error).__name__, error.message, error.remedy
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            if attempt == _ATTEMPTS:  # before that it may be a load that swaps its tables
+                lacks = str(error).splitlines()[0]
+                return (
+                    "SettingError",
+                    f"the database is not what this version needs: {lacks}",
+                    "run `twin migrate`, then bake",
+                )
+            time.sleep(attempt)
+    return "Unavailable", "the layer's tables are being made", "try again in a moment"
 
 
 def _error(name: str, message: str, remedy: str) -> TwinError:

@@ -85,7 +85,8 @@ class Parts(PageParts):
         disk = settings.server.tile_disk_mb * 2**20
         self.second = SharedTiles(settings.data.cache / "tiles", disk) if disk else None
         self.cache = TileCache(settings.server.tile_cache_mb * 2**20, self.second)
-        self.vectors = VectorTiles(registry, database, self.cache)
+        self.archives = Archives(settings.data.state / "archives")
+        self.vectors = VectorTiles(registry, database, self.cache, archives=self.archives)
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
@@ -140,6 +141,7 @@ async def at_work(parts: Parts) -> AsyncIterator[None]:
         asyncio.create_task(leader.lead(parts.database, parts.led), name="leader"),
         asyncio.create_task(parts.vectors.follow(told=parts.on_change), name="follow"),
         asyncio.create_task(parts.vectors.watch(), name="pulse"),
+        asyncio.create_task(parts.archives.keep(parts.database, parts.registry.layers), name="archives"),
         asyncio.create_task(parts.open_ground(), name="ground"),
     ]
     try:
@@ -216,6 +218,7 @@ def create_app(settings: Settings, database: Database, registry: Registry, *, pa
     if page_at is None:
         page.mount(api, parts)
     inner: ASGIApp = GZipMiddleware(api, minimum_size=SMALLEST_GZIP, compresslevel=5)
+    inner = ArchiveFiles(inner, parts.archives)
     if page_at is not None:
         inner = Forward(inner, page_at)
     hot = HotTiles(inner, parts.cache, scope_of=_access, health=parts.vectors)

@@ -8,6 +8,7 @@ import numpy as np
 
 from scenes.footprints import Footprints
 from scenes.terrain import Heights
+from twin.errors import NotFound
 
 # A vertex spacing of the deepest terrain tiles: the buildings ask the level that these are made of.
 RESOLUTION_M = 19.0
@@ -16,7 +17,8 @@ RESOLUTION_M = 19.0
 def grounded(footprints: Footprints, heights: Heights | None) -> Footprints:
     """``footprints`` with ``ground`` and ``ground_max`` from ``heights`` at their corners, where they say none or have a solid.
 
-    A solid's own base says how it was measured, not where the drawn terrain lies. Without ``heights`` nothing changes.
+    A solid's own base says how it was measured, not where the drawn terrain lies. Without ``heights``, or any
+    elevation model behind them, nothing changes.
     """
     facts = footprints.facts
     wanted = ~np.isfinite(facts["ground"].astype(float)) | (facts["solid_bytes"] > 0)
@@ -27,7 +29,10 @@ def grounded(footprints: Footprints, heights: Heights | None) -> Footprints:
     if not chosen.any():
         return footprints
     lon, lat = footprints.coords[chosen].T
-    found = np.asarray(heights(lon, lat, resolution_m=RESOLUTION_M), float)
+    try:
+        found = np.asarray(heights(lon, lat, resolution_m=RESOLUTION_M), float)
+    except NotFound:
+        return footprints
     owner, found = owner[chosen][np.isfinite(found)], found[np.isfinite(found)]
     low, high = np.full(len(facts), np.inf), np.full(len(facts), -np.inf)
     np.minimum.at(low, owner, found)

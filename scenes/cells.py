@@ -19,7 +19,7 @@ from layers.spec import Layer
 from layers.tables import identifier
 from scenes.bases import grounded
 from scenes.footprints import ORIGINS, ROOFS, USES, Footprints, unpack
-from scenes.placing import NOWHERE, Survey, assign, settle, survey
+from scenes.placing import NOWHERE, Survey, assign, cells_over, settle, survey
 from scenes.quadtree import Cell, Grid, cell_of
 from scenes.terrain import Heights
 from twin.grid import BBox
@@ -43,7 +43,7 @@ class Built:
 
 def prepare(connection: Connection[Any]) -> None:
     """Make the tables; as twin_owner, inside the caller's transaction. May run again."""
-    connection.execute(_text("tables"))
+    connection.execute(text("tables"))
 
 
 def build(connection: Connection[Any], layer: Layer, *, grid: Grid, heights: Heights | None = None) -> Built:
@@ -76,9 +76,9 @@ def refresh(
     boxes = dict(zip(("west", "south", "east", "north"), map(list, zip(*extents, strict=True)), strict=False))
     if not boxes:
         return Built(0, 0, ())
-    near = [key for (key,) in connection.execute(_text("near_cells"), {"scene": SCENE, **boxes}).fetchall()]
-    gone = connection.execute(sql.SQL(_text("gone")).format(layer=identifier(layer)), {"near": near}).fetchall()
-    query = sql.SQL(_text("changed")).format(layer=identifier(layer))
+    near = [key for (key,) in connection.execute(text("near_cells"), {"scene": SCENE, **boxes}).fetchall()]
+    gone = connection.execute(sql.SQL(text("gone")).format(layer=identifier(layer)), {"near": near}).fetchall()
+    query = sql.SQL(text("changed")).format(layer=identifier(layer))
     changed = [fid for (fid,) in connection.execute(query, boxes).fetchall()]
     if len(gone) + len(changed) > MOST_CHANGED:
         return build(connection, layer, grid=grid, heights=heights)
@@ -88,7 +88,7 @@ def refresh(
     old = connection.execute("select fid, cell from scenes.building where fid = any(%s)", (fids,)).fetchall()
     connection.execute("delete from scenes.building where fid = any(%s)", (fids,))
     found = Survey.join(survey(grounded(batch, heights), grid) for batch in _batches(connection, layer, changed))
-    keys = _settled(connection, found, grid, dict(old))
+    keys = settled(connection, found, grid, dict(old))
     _store(connection, layer, found, keys, changed)
     touched = sorted(({int(key) for key in keys} | {int(key) for _, key in old}) - {NOWHERE})
     _recount(connection, touched, grid)
@@ -97,26 +97,38 @@ def refresh(
 
 def read(connection: Connection[Any], cell: Cell) -> Footprints:
     """The buildings of ``cell`` that the session may read: one range scan, one row."""
-    query = sql.SQL(_text("packed")).format(rows=sql.SQL(_text("cell_rows")))
+    query = sql.SQL(text("packed")).format(rows=sql.SQL(text("cell_rows")))
     row = connection.cursor(binary=True).execute(query, {"cell": cell.key}).fetchone()
     return unpack(*row) if row else unpack(None, None, None)
 
 
-def _text(name: str) -> LiteralString:
+def footprints(
+    connection: Connection[Any], relation: sql.Composable, *, fids: list[int] | None = None, **bound: object
+) -> Footprints:
+    """The buildings of a relation with the layer's columns, all or those of ``fids``, as the session may read them."""
+    condition = sql.SQL("true") if fids is None else sql.SQL("l.fid = any(%(fids)s)")
+    query = sql.SQL(text("packed")).format(rows=_rows(relation, condition))
+    row = connection.cursor(binary=True).execute(query, {**_CODES, "fids": fids, **bound}).fetchone()
+    return unpack(*row) if row else unpack(None, None, None)
+
+
+def text(name: str) -> LiteralString:
+    """A query of the folder ``sql``."""
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 _CODES = {"roofs": list(ROOFS), "uses": list(USES), "origins": list(ORIGINS)}
 
 
-def _rows(layer: Layer, condition: sql.Composable, *, limit: sql.Composable | None = None) -> sql.Composed:
-    return sql.SQL(_text("layer_rows")).format(layer=identifier(layer), condition=condition, limit=limit or sql.SQL(""))
+def _rows(layer: sql.Composable, condition: sql.Composable, *, limit: sql.Composable | None = None) -> sql.Composed:
+    return sql.SQL(text("layer_rows")).format(layer=layer, condition=condition, limit=limit or sql.SQL(""))
 
 
 def _batches(connection: Connection[Any], layer: Layer, fids: list[int] | None = None) -> Iterator[Footprints]:
     """The layer's buildings, or those of ``fids``, in batches by rising fid."""
     condition = sql.SQL("l.fid > %(after)s") if fids is None else sql.SQL("l.fid > %(after)s and l.fid = any(%(fids)s)")
-    query = sql.SQL(_text("packed")).format(rows=_rows(layer, condition, limit=sql.SQL("limit {}").format(BATCH)))
+    limit = sql.SQL("limit {}").format(BATCH)
+    query = sql.SQL(text("packed")).format(rows=_rows(identifier(layer), condition, limit=limit))
     after = -1
     while True:
         row = connection.cursor(binary=True).execute(query, {**_CODES, "after": after, "fids": fids}).fetchone()
@@ -142,7 +154,9 @@ def _store(
         copy.write(_copy_bytes(found, keys))
     connection.execute("analyze pg_temp.placed_building")
     condition = sql.SQL("true") if fids is None else sql.SQL("l.fid = any(%(fids)s)")
-    connection.execute(sql.SQL(_text("store")).format(rows=_rows(layer, condition)), {**_CODES, "fids": fids})
+    connection.execute(
+        sql.SQL(text("store")).format(rows=_rows(identifier(layer), condition)), {**_CODES, "fids": fids}
+    )
 
 
 def _copy_bytes(found: Survey, keys: NDArray[np.int64]) -> bytes:
@@ -197,14 +211,13 @@ def _write_cells(connection: Connection[Any], found: Survey, keys: NDArray[np.in
             )
         )
     # COPY into a table with row-level security is refused by PostgreSQL.
-    connection.cursor().executemany(_text("store_cell"), made)
+    connection.cursor().executemany(text("store_cell"), made)
 
 
-def _settled(connection: Connection[Any], found: Survey, grid: Grid, old: dict[int, int]) -> NDArray[np.int64]:
+def settled(connection: Connection[Any], found: Survey, grid: Grid, old: dict[int, int]) -> NDArray[np.int64]:
     """Cells of changed buildings: the one they had while their middle is still in it and it has room, else ``settle``."""
-    rows = connection.execute(
-        "select cell, sum(vertices) from scenes.cell where scene = %s group by cell", (SCENE,)
-    ).fetchall()
+    above = np.unique(cells_over(found)).tolist()
+    rows = connection.execute(text("standing_cells"), {"scene": SCENE, "cells": above}).fetchall()
     cells = {int(key): int(total) for key, total in rows}
     keys = np.full(len(found), NOWHERE, np.int64)
     moving = []

@@ -143,6 +143,12 @@ def _keys(code: Ints, level: int) -> Ints:
     return keys(np.full(len(code), level), x, y)
 
 
+def cells_over(found: Survey) -> Ints:
+    """(n, levels) keys of the cells of all levels over each of the buildings that have a place."""
+    place = found.place[found.place != NOWHERE]
+    return np.stack([_keys(place >> (2 * (LEVELS - 1 - level)), level) for level in range(LEVELS)], axis=1)
+
+
 def settle(found: Survey, grid: Grid, cells: dict[int, int]) -> Ints:
     """(b,) cell keys of changed buildings among cells that stand: the deepest standing cell over each that has room.
 
@@ -150,8 +156,8 @@ def settle(found: Survey, grid: Grid, cells: dict[int, int]) -> Ints:
     to the next level, so nothing that stands moves.
     """
     out = np.full(len(found), NOWHERE, np.int64)
-    for i in np.flatnonzero(found.place != NOWHERE):
-        above = [int(_keys(found.place[i : i + 1] >> (2 * (LEVELS - 1 - level)), level)[0]) for level in range(LEVELS)]
+    for i, over in zip(np.flatnonzero(found.place != NOWHERE), cells_over(found), strict=True):
+        above = over.tolist()
         standing = [level for level in range(grid.first_level, LEVELS) if above[level] in cells]
         level = standing[-1] if standing else grid.first_level
         while level < LEVELS - 1 and cells.get(above[level], 0) + found.vertices[i] > MOST_VERTICES:

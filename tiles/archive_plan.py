@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 
 def metadata(session: Session, words: Words, *, name: str) -> tuple[dict[str, Any], BBox]:
     """What PMTiles' metadata say beside the archive's provenance, and the bounds in degrees. `Any`: it is JSON."""
-    row = session.execute(query("described"), {"layers": list(words.names)}).fetchone()
+    row = session.execute(query("described"), {"layers": list(words.names), "closed": []}).fetchone()
     *box, attribution, _ = row or (None, None, None, None, [], {})
     bounds = WORLD if box[0] is None else BBox(*box)
     if words.area is not None:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from layers.spec import Layer
+from layers.tables import identifier
 from tiles import overlay, vector
 from tiles.archive_serving import Archives
 from tiles.bands import band_at, bands, companion, table_name
@@ -311,10 +312,20 @@ class VectorTiles:
 
     async def tilejson(self, layers: tuple[Layer, ...], *, actor: Actor, address: str) -> dict[str, Any]:
         """TileJSON 3.0 of some layers; `address`: the tiles' URL with {z}, {x}, {y}. `Any`: it is JSON."""
-        names = [layer.name for layer in layers]
+        closed = [layer for layer in layers if not visible(layer, actor)]
+        asked = {"layers": [layer.name for layer in layers], "closed": [layer.name for layer in closed]}
         async with self.database.async_session(actor, pool="tiles") as session:
-            row = await (await session.execute(query("described"), {"layers": names})).fetchone()
+            row = await (await session.execute(query("described"), asked)).fetchone()
+            boxes = [
+                found
+                for layer in closed
+                if (found := await (await session.execute(extent_query(layer))).fetchone()) and found[0] is not None
+            ]
         west, south, east, north, attribution, generations = row or (None, None, None, None, [], {})
+        boxes += [(west, south, east, north)] if west is not None else []
+        if boxes:
+            west, south = (min(one[side] for one in boxes) for side in (0, 1))
+            east, north = (max(one[side] for one in boxes) for side in (2, 3))
         bounds = [-180.0, -85.051129, 180.0, 85.051129] if west is None else [west, south, east, north]
         return {
             "tilejson": "3.0.0",
@@ -333,6 +344,14 @@ class VectorTiles:
             "generation": generations or {},
             "vector_layers": [described(layer) for layer in layers],
         }
+
+
+def extent_query(layer: Layer) -> sql.Composed:
+    """SQL of west, south, east, north of the rows that the asker may read."""
+    extent = sql.SQL(
+        "select st_xmin(b), st_ymin(b), st_xmax(b), st_ymax(b) from (select st_extent(geom) as b from {}) e"
+    )
+    return extent.format(identifier(layer))
 
 
 def visible(layer: Layer, actor: Actor) -> bool:

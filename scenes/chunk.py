@@ -78,8 +78,8 @@ class Chunk:
         if normalized:
             accessor["normalized"] = True
         if bounds:
-            accessor["min"] = [int(v) for v in values.min(axis=0)]
-            accessor["max"] = [int(v) for v in values.max(axis=0)]
+            accessor["min"] = values.min(axis=0).tolist()
+            accessor["max"] = values.max(axis=0).tolist()
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 

@@ -1,4 +1,4 @@
-"""The quantized-mesh-1.0 format with octvertexnormals, as Cesium reads it.
+"""The quantized-mesh-1.0 format with octvertexnormals and watermask, as Cesium reads it.
 
 https://github.com/CesiumGS/quantized-mesh: header, u, v and height as zigzag deltas, indices by high-water mark, edges.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ Ints = NDArray[np.int64]
 STEPS = 32_767
 # Heights are whole eighths of a metre: exact in every tile whatever its own range, so that shared edges meet.
 HEIGHT_STEP_M = 0.125
-OCT_NORMALS = 1
+OCT_NORMALS, WATER_MASK = 1, 2
+Extension = Literal["octvertexnormals", "watermask"]
+EXTENSIONS: tuple[Extension, ...] = ("octvertexnormals", "watermask")
+MASK_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +39,11 @@ class GroundMesh:
     triangles: Ints
 
 
-def encode(mesh: GroundMesh) -> bytes:
-    """The bytes of a ``.terrain`` tile. Linear in vertices and triangles."""
+def encode(mesh: GroundMesh, *, normals: bool = True, water: NDArray[np.uint8] | None = None) -> bytes:
+    """The bytes of a ``.terrain`` tile. Linear in vertices and triangles.
+
+    ``water``: (256, 256), 255 where there is water, from north to south; a uniform one is written as one byte. None: no mask.
+    """
     mesh = _by_first_use(mesh)
     low, high, quantised = _heights(mesh.heights)
     middle = (mesh.ecef.min(axis=0) + mesh.ecef.max(axis=0)) / 2
@@ -58,8 +64,13 @@ def encode(mesh: GroundMesh) -> bytes:
         index = np.flatnonzero(values == edge)
         index = index[np.argsort(along[index])]
         parts += [struct.pack("<I", len(index)), index.astype(word).tobytes()]
-    normals = oct_encode(mesh.normals).tobytes()
-    return b"".join([*parts, struct.pack("<BI", OCT_NORMALS, len(normals)), normals])
+    if normals:
+        packed = oct_encode(mesh.normals).tobytes()
+        parts += [struct.pack("<BI", OCT_NORMALS, len(packed)), packed]
+    if water is not None:
+        mask = water[:1, :1] if (water == water[0, 0]).all() else water
+        parts += [struct.pack("<BI", WATER_MASK, mask.size), mask.tobytes()]
+    return b"".join(parts)
 
 
 def _by_first_use(mesh: GroundMesh) -> GroundMesh:

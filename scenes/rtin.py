@@ -74,3 +74,13 @@ def triangles(found: NDArray[np.float64], cells: int, most: float) -> Ints:
         done.append(level[alive & ~split])
         alive = np.concatenate([split, split])
     return np.concatenate(done)
+
+
+def surface(heights: NDArray[np.float64], found: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """(n + 1, n + 1) heights of the drawn triangles at every vertex of the grid, kept or not. ``found``: of ``errors``."""
+    flat = heights.ravel().copy()
+    for a, b, _ in (level.T for level in _levels(heights.shape[0] - 1)[:-1]):
+        middle = (a + b) // 2
+        lost = found[middle] <= most
+        flat[middle[lost]] = (flat[a[lost]] + flat[b[lost]]) / 2
+    return flat.reshape(heights.shape)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from scenes import rtin
 from scenes.frame import METRES_PER_DEGREE, ecef
+from scenes.lakes import NO_LAKES, Lakes
 from scenes.outlines import Separation
-from scenes.quantized import HEIGHT_STEP_M, STEPS, GroundMesh, encode
+from scenes.quantized import EXTENSIONS, HEIGHT_STEP_M, STEPS, Extension, GroundMesh, encode
 from twin.errors import NotFound
 from twin.grid import BBox
 
@@ -50,8 +51,9 @@ class Terrain:
     max_level: int = 14
     outside_m: float = 0.0
     attribution: str = ""
+    lakes: Lakes = NO_LAKES
 
-    def tile(self, z: int, x: int, y: int) -> bytes:
+    def tile(self, z: int, x: int, y: int, *, extensions: tuple[Extension, ...] = ("octvertexnormals",)) -> bytes:
         """The ``.terrain`` bytes of a tile; NotFound with the depth where the region has none of that name."""
         if not self.has(z, x, y):
             raise NotFound(
@@ -59,7 +61,11 @@ class Terrain:
                 remedy=f"layer.json names the tiles; levels go from 0 to {self.max_level}",
                 levels=self.max_level + 1,
             )
-        return encode(self.mesh(z, x, y))
+        mask = None
+        if "watermask" in extensions:
+            size = 180 / 2**z
+            mask = self.lakes.mask(BBox(-180 + x * size, -90 + y * size, -180 + (x + 1) * size, -90 + (y + 1) * size))
+        return encode(self.mesh(z, x, y), normals="octvertexnormals" in extensions, water=mask)
 
     def has(self, z: int, x: int, y: int) -> bool:
         """Whether a tile is in ``layer.json``."""
@@ -97,22 +103,17 @@ class Terrain:
             "minzoom": 0,
             "maxzoom": self.max_level,
             "bounds": list(self.bounds),
-            "extensions": ["octvertexnormals"],
+            "extensions": list(EXTENSIONS),
             "attribution": self.attribution,
             "available": available,
         }
 
     def mesh(self, z: int, x: int, y: int) -> GroundMesh:
         """The tile's mesh: a 65 x 65 grid, less what the level's error allows."""
-        steps = np.arange(-1, CELLS + 2)
-        # Whole numbers until the last step: both sides of an edge get the same double.
-        size = 180.0 / (2**z * CELLS)
-        lon = -180.0 + (x * CELLS + steps) * size
-        lat = np.clip(-90.0 + (y * CELLS + steps) * size, -90.0, 90.0)
-        side = CELLS + 3
-        around = self._ground(np.tile(lon, side), np.repeat(lat, side), size * METRES_PER_DEGREE).reshape(side, side)
+        size = _spacing(z)
+        lon, lat, around = self._around(z, x, y)
         inner = around[1:-1, 1:-1]
-        triangles = _few(rtin.errors(inner), ERROR_SHARE * LEVEL_ZERO_ERROR_M / 2**z)
+        triangles, _ = _few(rtin.errors(inner), ERROR_SHARE * LEVEL_ZERO_ERROR_M / 2**z)
         column, row = np.tile(np.arange(CELLS + 1), CELLS + 1), np.repeat(np.arange(CELLS + 1), CELLS + 1)
         at_lon, at_lat = lon[1:-1][column], lat[1:-1][row]
         return GroundMesh(
@@ -124,22 +125,47 @@ class Terrain:
             triangles,
         )
 
+    def surface(self, x: int, y: int) -> Floats:
+        """(65, 65) ellipsoidal metres of the triangles drawn in a tile of the deepest level, rows running north."""
+        _, _, around = self._around(self.max_level, x, y)
+        inner = around[1:-1, 1:-1]
+        found = rtin.errors(inner)
+        _, most = _few(found, ERROR_SHARE * LEVEL_ZERO_ERROR_M / 2**self.max_level)
+        return rtin.surface(inner, found, most)
+
+    def _around(self, z: int, x: int, y: int) -> tuple[Floats, Floats, Floats]:
+        """Meridians and parallels (67,) of a tile's grid and one row around it, and the ground there, (67, 67)."""
+        steps = np.arange(-1, CELLS + 2)
+        # Whole numbers until the last step: both sides of an edge get the same double.
+        size = _spacing(z)
+        lon = np.asarray(-180.0 + (x * CELLS + steps) * size, np.float64)
+        lat: Floats = np.clip(-90.0 + (y * CELLS + steps) * size, -90.0, 90.0)
+        side = CELLS + 3
+        ground = self._ground(np.tile(lon, side), np.repeat(lat, side), size * METRES_PER_DEGREE)
+        return lon, lat, ground.reshape(side, side)
+
     def _ground(self, lon: Floats, lat: Floats, resolution_m: float) -> Floats:
-        """Ellipsoidal metres, whole HEIGHT_STEP_M."""
+        """Ellipsoidal metres, whole HEIGHT_STEP_M; a lake lies at its level."""
         turned = (lon + 180.0) % 360.0 - 180.0
         orthometric = np.asarray(self.heights(turned, lat, resolution_m=resolution_m), np.float64)
         orthometric = np.where(np.isfinite(orthometric), orthometric, self.outside_m)
+        orthometric = self.lakes.level(turned, lat, orthometric)
         ellipsoidal = orthometric + self.separation(turned, lat)
         return np.rint(ellipsoidal / HEIGHT_STEP_M) * HEIGHT_STEP_M
 
 
-def _few(found: Floats, most: float) -> NDArray[np.int64]:
-    """Triangles within ``most`` metres, or within half as much again, and again, until a tile holds MOST_TRIANGLES."""
+def _spacing(z: int) -> float:
+    """Degrees between the vertices of a tile of level ``z``."""
+    return 180.0 / ((1 << z) * CELLS)
+
+
+def _few(found: Floats, most: float) -> tuple[NDArray[np.int64], float]:
+    """Triangles and the metres they may lose: within ``most`` metres, or within half as much again, and again, until a tile holds MOST_TRIANGLES."""
     triangles = rtin.triangles(found, CELLS, most)
     while len(triangles) > MOST_TRIANGLES:
         most *= 1.5
         triangles = rtin.triangles(found, CELLS, most)
-    return triangles
+    return triangles, most
 
 
 def _normals(around: Floats, size: float, lon: Floats, lat: Floats) -> Floats:

@@ -38,6 +38,8 @@ from scenes import router as scene_routes
 from scenes.terrain import Floats, Terrain
 from tiles import ogc as ogc_tiles
 from tiles import router as tile_routes
+from tiles.archive_files import ArchiveFiles
+from tiles.archive_serving import Archives
 from tiles.cache import TileCache
 from tiles.entry import AccessScope, Answer
 from tiles.hot import HotTiles

@@ -21,6 +21,7 @@ OWN_TABLES = (
     "layers/ingest/sql/solid_table.sql",
     "layers/live/sql/tables.sql",
     "layers/live/bus/sql/tables.sql",
+    "layers/live/sensorthings/sql/views.sql",
     "layers/live/alerts/sql/tables.sql",
     "scenes/sql/tables.sql",
 )

@@ -31,6 +31,7 @@ from layers.catalogue import catalogue
 from layers.ground import GroundKeeper
 from layers.live.hub import Hub
 from layers.live.router import router as live_router
+from layers.live.sensorthings.router import router as sensorthings_router
 from layers.ogc.router import router as ogc_router
 from layers.registry import Registry
 from layers.voids import read_spots
@@ -247,6 +248,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
     api.include_router(live_router)
+    api.include_router(sensorthings_router)
     api.include_router(changes_router(parts.feed, parts.registry, known=parts.vectors.visible))
 
 

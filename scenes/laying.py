@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from scenes.quadtree import Cell, cell_of
+from scenes.quadtree import Cell, places
 from scenes.tileset import Content
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 CLASSIFICATIONS = ("public", "restricted", "personal")
-_STORE = (Path(__file__).parent / "sql" / "store_cell.sql").read_bytes()
+_STORE = (Path(__file__).parent / "sql" / "store_cells.sql").read_bytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,28 +73,23 @@ class Summary:
         """What lies in each cell, over all tenants and classifications."""
         out: dict[Cell, Content] = {}
         summed = self.summed()
-        for i, key in enumerate(summed.key.tolist()):
+        for i, place in enumerate(zip(*(part.tolist() for part in places(summed.key)), strict=True)):
             west, south, east, north = summed.bounds[i].tolist()
             low, high, size = float(summed.low[i]), float(summed.high[i]), float(summed.size[i])
             one = Content(west, south, east, north, low, high, size)
-            cell = cell_of(key)
+            cell = Cell(*place)
             out[cell] = one.union(out[cell]) if cell in out else one
         return out
 
 
 def store(connection: Connection[Any], scene: str, found: Summary) -> None:
     """Write rows of ``scenes.cell`` for the cells of ``found``; older rows of these must be gone."""
-    summed = found.summed()
+    one = found.summed()
+    level, x, y = places(one.key)
+    columns: dict[str, NDArray[Any]] = {
+        "cell": one.key, "tenant": one.tenant, "classification": one.classification, "level": level, "x": x, "y": y,
+        "count": one.count, "vertices": one.vertices, "low": one.low, "high": one.high, "largest": one.size,
+        **dict(zip(("west", "south", "east", "north"), one.bounds.T, strict=True)),
+    }  # fmt: skip
     # COPY into a table with row-level security is refused by PostgreSQL.
-    columns = zip(
-        summed.key.tolist(), summed.tenant.tolist(), summed.classification.tolist(), summed.count.tolist(),
-        summed.vertices.tolist(), summed.bounds.tolist(), summed.low.tolist(), summed.high.tolist(), summed.size.tolist(),
-        strict=True,
-    )  # fmt: skip
-    connection.cursor().executemany(
-        _STORE,
-        [
-            (scene, key, tenant, CLASSIFICATIONS[code], *cell_of(key), count, vertices, 0, *bounds, low, high, size)
-            for key, tenant, code, count, vertices, bounds, low, high, size in columns
-        ],
-    )
+    connection.execute(_STORE, {"scene": scene, **{name: column.tolist() for name, column in columns.items()}})

@@ -116,6 +116,14 @@ def cell_of(key: int) -> Cell:
     return Cell(level, int(x[0]), int(y[0]))
 
 
+def places(found: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Levels, x and y, (n,) each, of cell keys (n,)."""
+    first = ((np.int64(1) << (2 * np.arange(LEVELS + 1))) - 1) // 3
+    level = (np.searchsorted(first, found, side="right") - 1).astype(np.int64)
+    x, y = unmorton(found - first[level])
+    return level, x, y
+
+
 _STEPS = (
     (16, 0x0000FFFF0000FFFF),
     (8, 0x00FF00FF00FF00FF),

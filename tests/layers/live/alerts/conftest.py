@@ -16,7 +16,12 @@ from twin.db import Database
 
 from ..conftest import REGION, VOLTAGE, reading, sensors
 
-LOW = {"name": "low", "title": "Low", "when": {"phenomenon": "voltage", "below": 207, "clear": 212}, "deliver": [{"mqtt": True}]}
+LOW = {
+    "name": "low",
+    "title": "Low",
+    "when": {"phenomenon": "voltage", "below": 207, "clear": 212},
+    "deliver": [{"mqtt": True}],
+}
 
 
 def write(database: Database, definition: dict, version: int = 1) -> None:
@@ -51,7 +56,9 @@ class Live:
         for value in values:
             self.number += 1
             at = datetime.now(UTC) - timedelta(minutes=ago) + timedelta(microseconds=self.number)
-            messages.append(Message(f"{VOLTAGE}/{sensor}", reading(value, at=at, sequence=self.number), datetime.now(UTC)))
+            messages.append(
+                Message(f"{VOLTAGE}/{sensor}", reading(value, at=at, sequence=self.number), datetime.now(UTC))
+            )
         self.store.keep(messages)
         if judge:
             self.judge()

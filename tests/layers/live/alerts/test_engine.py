@@ -112,7 +112,9 @@ def test_the_window_holds_what_a_plain_scan_finds() -> None:
 
 def test_conditions_are_joined_over_the_stations_of_a_district() -> None:
     when = {"all": [{"phenomenon": "water_level", "above": 3}, {"phenomenon": "water_flow", "above": 40}]}
-    engine = engine_of(when, member(1, "water_level"), member(2, "water_flow"), member(3, "water_flow", "Huye"), per="district")
+    engine = engine_of(
+        when, member(1, "water_level"), member(2, "water_flow"), member(3, "water_flow", "Huye"), per="district"
+    )
     assert tell(engine, 1, 0, 3.5) == []
     assert tell(engine, 3, 1, 50) == []
     assert tell(engine, 2, 1, 50) == ["raised Gasabo"]

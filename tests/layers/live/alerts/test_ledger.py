@@ -62,7 +62,10 @@ def test_an_alert_is_raised_once_acknowledged_cleared_and_every_step_is_audited(
     assert events == [(1, "raised", "live consumer"), (2, "acknowledged", "duty"), (3, "cleared", "live consumer")]
     audited = "select array_agg(detail - 'escalated' order by id) from twin.audit where action = 'alert' and at > now() - interval '1 minute'"
     assert _one(live, audited)[-2:] == [{"raised": [number], "cleared": []}, {"raised": [], "cleared": [number]}]
-    assert _one(live, "select actor from twin.audit where action = 'alert.acknowledge' and thing = %s", f"alert/{number}") == "duty"
+    assert (
+        _one(live, "select actor from twin.audit where action = 'alert.acknowledge' and thing = %s", f"alert/{number}")
+        == "duty"
+    )
     live.tell(200)
     assert [state for _, _, state in alerts(live.database)] == ["cleared", "raised"]
 
@@ -132,7 +135,10 @@ def test_an_alert_knows_who_live_in_its_area_and_few_are_not_told(live: Live) ->
     _people(live, 4321)
     write(live.database, LOW)
     write(live.database, LOW | {"name": "per-district", "per": "district"})
-    square = {"type": "Polygon", "coordinates": [[[29.95, -1.99], [30.2, -1.99], [30.2, -1.91], [29.95, -1.91], [29.95, -1.99]]]}
+    square = {
+        "type": "Polygon",
+        "coordinates": [[[29.95, -1.99], [30.2, -1.99], [30.2, -1.91], [29.95, -1.91], [29.95, -1.99]]],
+    }
     write(live.database, LOW | {"name": "within", "per": "area", "area": {"polygon": square}})
     away = {"type": "Polygon", "coordinates": [[[29.1, -2.1], [29.2, -2.1], [29.2, -2], [29.1, -2], [29.1, -2.1]]]}
     write(live.database, LOW | {"name": "elsewhere", "area": {"polygon": away}})

@@ -24,7 +24,12 @@ def test_a_whole_rule_is_understood() -> None:
             "when": {
                 "any": [
                     {"phenomenon": "water_level", "above": 4, "clear": 3.6},
-                    {"all": [{"phenomenon": "water_level", "rises": 0.5, "within": "30m"}, {"phenomenon": "flow", "silent": "1h"}]},
+                    {
+                        "all": [
+                            {"phenomenon": "water_level", "rises": 0.5, "within": "30m"},
+                            {"phenomenon": "flow", "silent": "1h"},
+                        ]
+                    },
                 ]
             },
             "per": "area",
@@ -67,7 +72,14 @@ def test_a_whole_rule_is_understood() -> None:
         ({"per": "area"}, "no area"),
         ({"area": {"units": [11]}}, "national codes"),
         ({"area": {"polygon": {"type": "Point", "coordinates": [30, -2]}}}, "polygon is none"),
-        ({"area": {"polygon": {"type": "Polygon", "coordinates": [[[30, -2], [31, -1], [31, -2], [30, -1], [30, -2]]]}}}, "crosses"),
+        (
+            {
+                "area": {
+                    "polygon": {"type": "Polygon", "coordinates": [[[30, -2], [31, -1], [31, -2], [30, -1], [30, -2]]]}
+                }
+            },
+            "crosses",
+        ),
         ({"quiet": {"from": "25:00", "until": "06:00"}}, "quiet"),
         ({"quiet": {"from": "06:00", "until": "06:00"}}, "begin when they end"),
         ({"most_per_hour": 0}, "most_per_hour"),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import param
 from panel.custom import JSComponent
 
+from app.map.looks import all_looks
+
 if TYPE_CHECKING:
     import pydeck
 
@@ -31,7 +33,10 @@ class TwinMap(JSComponent):
     camera = param.Dict(
         default=KIGALI, doc="longitude, latitude (degrees), zoom, pitch, bearing (degrees), duration (ms)."
     )
-    layers = param.Dict(default={}, doc="By layer: visible, and opacity from 0 to 1.")
+    layers = param.Dict(default={}, doc="By layer: visible, opacity from 0 to 1, and by: the theme that colours it.")
+    looks = param.Dict(
+        default=all_looks("light"), doc="By layer, under layers: its colours in 3D and under each theme; selection."
+    )
     filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
     time = param.String(default="", doc="RFC 3339; empty means now.")
     deck = param.Dict(default=None, allow_None=True, doc="A pydeck specification whose layers are drawn over the map.")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.i18n import FALLBACK, LANGUAGES
 from app.map.component import KIGALI
+from app.map.looks import looks
 
 MODES = ("look", "live", "migrate")
 _LIMITS = ((26.5, 33.3), (-5.2, 1.4), (6.0, 22.0), (0.0, 75.0), (-180.0, 180.0))
 """Least and greatest longitude, latitude, zoom, pitch and bearing."""
+SCENE = re.compile(r"scene:[a-z][a-z0-9_]{0,47}")
+"""The name of a scene's switch, beside those of the layers."""
 _SELECTED = re.compile(r"([a-z][a-z0-9_]{0,47}\.[a-z][a-z0-9_]{0,47})/(\d{1,10})")
 
 
@@ -22,6 +25,8 @@ class Address:
 
     camera: Mapping[str, float]
     layers: frozenset[str] | None = None
+    themes: Mapping[str, str] = field(default_factory=dict)
+    """By layer the property that colours it."""
     language: str = FALLBACK
     theme: str = "light"
     mode: str = "look"
@@ -29,21 +34,29 @@ class Address:
 
 
 def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
-    """The page's state out of its query: `at`, `on`, `lang`, `theme`, `mode`, `sel`. `known` are the catalogue's layers;
+    """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`. `known` are the catalogue's layers;
     other names, numbers out of range and other words count as not said.
     """
     on = query.get("on")
-    layers = None if on is None else frozenset(name for name in on.split(",") if name in known)
+    layers = None if on is None else frozenset(name for name in on.split(",") if name in known or SCENE.fullmatch(name))
     found = _SELECTED.fullmatch(query.get("sel", ""))
     selected = (found[1], int(found[2])) if found and found[1] in known else None
     return Address(
         camera=_camera(query.get("at", "")),
         layers=layers,
+        themes=_themes(query.get("by", "")),
         language=_one_of(query.get("lang", ""), LANGUAGES, FALLBACK),
         theme=_one_of(query.get("theme", ""), ("light", "dark"), "light"),
         mode=_one_of(query.get("mode", ""), MODES, "look"),
         selected=selected,
     )
+
+
+def _themes(said: str) -> dict[str, str]:
+    """`layer:theme` pairs, of the layers and themes there are."""
+    offered = looks("light")
+    pairs = (pair.partition(":") for pair in said.split(","))
+    return {layer: theme for layer, _, theme in pairs if theme in offered.get(layer, {}).get("themes", {})}
 
 
 def _one_of(said: str, choices: Collection[str], otherwise: str) -> str:

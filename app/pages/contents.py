@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.i18n import Words
+from app.map.looks import looks
+from app.pages.address import SCENE
 from app.pages.context import Row
 from app.pages.provenance import day, mark_of, origins_of, told
 from tiles.cartography import Entry, colour_of, ramp_of
@@ -27,6 +29,7 @@ MODE_LAYERS: Final[Mapping[str, Mapping[str, bool]]] = {
     "migrate": {"migration.flows": True, "iot.sensors": False},
 }
 """What a mode switches; all else stays as the planner left it."""
+THEME_WORDS: Final = {"use": "Use", "storeys": "Storeys", "height": "Height", "origin": "Origin"}
 
 
 def groups(
@@ -48,13 +51,20 @@ def groups(
     ]
 
 
-def states(catalogue: Iterable[Row], wanted: frozenset[str] | None) -> dict[str, dict[str, Any]]:
-    """The switches at the start: those wanted, or what the style shows first. Every layer at full opacity."""
+def states(
+    catalogue: Iterable[Row], wanted: frozenset[str] | None, themes: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The switches at the start: those wanted, or what the style shows first. Every layer at full opacity, coloured by its theme."""
     entries = [entry_of(one) for one in catalogue if has_content(one)]
-    return {
+    made: dict[str, dict[str, Any]] = {
         entry.name: {"visible": entry.name in wanted if wanted is not None else shown_first(entry), "opacity": 1.0}
         for entry in entries
     }
+    made |= {name: {"visible": True, "opacity": 1.0} for name in wanted or () if SCENE.fullmatch(name)}
+    for name, theme in (themes or {}).items():
+        if name in made:
+            made[name]["by"] = theme
+    return made
 
 
 def for_mode(layers: Mapping[str, Mapping[str, Any]], mode: str) -> dict[str, dict[str, Any]]:
@@ -75,6 +85,7 @@ def _row(catalogued: Row, say: Words, theme: Theme) -> dict[str, Any]:
         "mark_title": told(origins, say),
         "facts": _facts(catalogued, origins, say),
         "legend": _legend(entry, say),
+        "themes": _themes(entry, say, theme),
     }
 
 
@@ -97,6 +108,26 @@ def _facts(catalogued: Row, origins: tuple[str, ...], say: Words) -> list[list[s
 def _sources(catalogued: Row) -> str:
     names = [str(one.get("attribution") or one.get("name") or "") for one in catalogued.get("sources") or ()]
     return ", ".join(dict.fromkeys(name for name in names if name))
+
+
+def _themes(entry: Entry, say: Words, theme: Theme) -> list[dict[str, Any]]:
+    """What the layer may be coloured by: name, title, and for each colour what it stands for."""
+    offered = looks(theme).get(entry.name, {}).get("themes", {})
+    return [
+        {"name": name, "title": say(THEME_WORDS[name]), "key": list(_key(shade, name, say))}
+        for name, shade in offered.items()
+    ]
+
+
+def _key(shade: Mapping[str, Any], name: str, say: Words) -> Iterable[tuple[str, str]]:
+    if "words" in shade:
+        named = {one: told((one,), say) if name == "origin" else say(one.capitalize()) for one in shade["words"]}
+        for word, colour in shade["words"].items():
+            yield colour, named[word]
+        return
+    unit = " m" if name == "height" else ""
+    for value, colour in shade["steps"]:
+        yield colour, f"{value}{unit}"
 
 
 def _legend(entry: Entry, say: Words) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
 from app.map.component import COUNTRY, DIST, LayerList, PageMap
-from app.pages.address import MODES, Address, read_address
+from app.map.looks import all_looks
+from app.pages.address import MODES, SCENE, Address, read_address
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
 from app.pages.inspector import feature_html, flows_html, hint_html
@@ -113,6 +114,7 @@ class Planner:
         self.map.param.update(
             language=say.language,
             texts=map_texts(say, empty=self.is_empty),
+            looks=all_looks(self.theme),
             style_url=self._style_url(self.theme, say.language),
         )
         self.card.css_classes = [self.theme]
@@ -148,7 +150,7 @@ class Planner:
         self._share(f"{layer}/{fid}")
 
     def _make_map(self, address: Address) -> PageMap:
-        layers = states(self.catalogue, address.layers)
+        layers = states(self.catalogue, address.layers, address.themes)
         if self.mode != "look" and address.layers is None:
             layers = for_mode(layers, self.mode)
         has_flows = "migration.flows" in self.entries
@@ -158,6 +160,7 @@ class Planner:
             language=address.language,
             camera=dict(address.camera),
             layers=layers,
+            looks=all_looks(cast("Theme", address.theme)),
             selected=dict(zip(("layer", "fid"), address.selected, strict=True)) if address.selected else {},
             live_url=self.context.live_url if "iot.sensors" in self.entries else "",
             flows_url=self.context.flows_url if has_flows else "",
@@ -240,8 +243,9 @@ class Planner:
         self.entries = {str(one["name"]): one for one in self.catalogue}
         fresh = states(self.catalogue, None)
         self.list.groups = groups(self.catalogue, self.say, theme=self.theme, sectors=self.context.sectors)
-        if fresh.keys() != before:
-            self.map.layers = {name: self.map.layers.get(name, state) for name, state in fresh.items()}
+        if fresh.keys() - before:
+            scenes = {name: state for name, state in self.map.layers.items() if SCENE.fullmatch(name)}
+            self.map.layers = {name: self.map.layers.get(name, state) for name, state in fresh.items()} | scenes
             self.renewals += 1
             self.relabel()
 
@@ -298,8 +302,9 @@ class Planner:
     def _share(self, selected: str | None = None) -> None:
         """What the page's address carries beside the camera; the map writes it."""
         on = ",".join(name for name, state in self.map.layers.items() if state.get("visible"))
+        by = ",".join(f"{name}:{state['by']}" for name, state in self.map.layers.items() if state.get("by"))
         chosen = self.map.share.get("sel", "") if selected is None else selected
-        said = {"on": on, "lang": self.say.language, "theme": self.theme, "mode": self.mode, "sel": chosen}
+        said = {"on": on, "by": by, "lang": self.say.language, "theme": self.theme, "mode": self.mode, "sel": chosen}
         if said != self.map.share:
             self.map.share = said
 

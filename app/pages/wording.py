@@ -8,6 +8,16 @@ from app.i18n import Words
 
 MODE_WORDS: Final = {"look": "Look", "live": "Live", "migrate": "Migrate"}
 
+SCENE_WORDS: Final = {
+    "trees": "Trees",
+    "pylons": "Pylons",
+    "roads": "Roads on the ground",
+    "pipes": "Water pipes under the ground",
+    "power": "Power lines",
+    "walls": "Administrative walls",
+    "sensors": "Sensors as bodies",
+}
+
 
 def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
     """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill; `empty`: nothing is loaded."""
@@ -39,5 +49,12 @@ def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
 
 
 def list_texts(say: Words) -> dict[str, str]:
-    """The words of the list of layers."""
-    return {"opacity": say("Opacity"), "about_layer": say("About this layer")}
+    """The words of the list of layers. A scene is named by its word, or as the service names it."""
+    return {
+        "opacity": say("Opacity"),
+        "about_layer": say("About this layer"),
+        "colour_by": say("Colour by"),
+        "plain": say("nothing"),
+        "solids": say("In 3D"),
+        "near": say("Drawn from close by, with the map tilted."),
+    } | {f"scene_{name}": say(word) for name, word in SCENE_WORDS.items()}

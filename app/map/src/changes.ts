@@ -8,11 +8,12 @@ interface Told {
   seq: number;
   layer: string;
   scenario: number | null;
+  extent: [number, number, number, number] | null;
 }
 
 export class Changes {
   #stream: EventSource | null = null;
-  readonly #touched = new Map<string, number>();
+  readonly #touched = new Map<string, Heard>();
   #timer = 0;
 
   constructor(
@@ -26,11 +27,11 @@ export class Changes {
     this.#stream = stream;
     stream.onmessage = (event) => {
       const told = JSON.parse(event.data as string) as Told;
-      if (told.scenario === null) this.#touch(told.layer, told.seq);
+      if (told.scenario === null) this.#touch(told.layer, told.seq, told.extent);
     };
     // Too slow to be told of each change: all that is shown may be old.
     stream.addEventListener("missed", () => {
-      for (const name of Object.keys(this.map.getStyle().sources)) if (!name.includes(":")) this.#touch(name, 0);
+      for (const name of Object.keys(this.map.getStyle().sources)) if (!name.includes(":")) this.#touch(name, 0, null);
     });
   }
 
@@ -41,15 +42,22 @@ export class Changes {
   }
 
   /** Changes come in bursts: they are gathered, so that a load asks once. */
-  #touch(layer: string, seq: number): void {
-    this.#touched.set(layer, seq);
+  #touch(layer: string, seq: number, extent: Heard["extent"]): void {
+    const before = this.#touched.get(layer);
+    this.#touched.set(layer, { layer, seq, extent: before ? union(before.extent, extent) : extent });
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => {
-      for (const [name, last] of this.#touched) {
+      for (const [name, heard] of this.#touched) {
         for (const source of [name, `${name}:names`]) if (this.map.getSource(source)) this.map.refreshTiles(source);
-        this.heard({ layer: name, seq: last });
+        this.heard(heard);
       }
       this.#touched.clear();
     }, GATHER_MS);
   }
+}
+
+/** Both extents; where one is unknown, anywhere. */
+function union(one: Heard["extent"], other: Heard["extent"]): Heard["extent"] {
+  if (!one || !other) return null;
+  return [Math.min(one[0], other[0]), Math.min(one[1], other[1]), Math.max(one[2], other[2]), Math.max(one[3], other[3])];
 }

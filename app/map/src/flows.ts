@@ -17,7 +17,7 @@ interface Item {
 }
 
 /** The flows of a GeoJSON FeatureCollection of two-point lines, largest first; flows within one place are left out. */
-export async function fetchFlows(url: string, signal: AbortSignal): Promise<Flow[]> {
+async function fetchFlows(url: string, signal: AbortSignal): Promise<Flow[]> {
   const answer = await fetch(url, { signal, headers: { accept: "application/geo+json" } });
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   const items = ((await answer.json()) as { features?: Item[] }).features ?? [];
@@ -39,4 +39,31 @@ export async function fetchFlows(url: string, signal: AbortSignal): Promise<Flow
     });
   }
   return flows.sort((one, other) => other.people - one.people);
+}
+
+/** The flows that are shown: asked for once, and again when they changed. */
+export class FlowFeed {
+  flows: Flow[] = [];
+  #asked = "";
+
+  constructor(
+    private readonly changed: () => void,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  forget(): void {
+    this.#asked = "";
+  }
+
+  async load(url: string): Promise<void> {
+    if (!url || this.#asked === url) return;
+    this.#asked = url;
+    try {
+      this.flows = await fetchFlows(url, this.signal);
+      this.changed();
+    } catch (error) {
+      this.#asked = "";
+      if (!this.signal.aborted) console.warn("migration flows did not come", error);
+    }
+  }
 }

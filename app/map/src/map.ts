@@ -1,17 +1,18 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
 import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import workerSource from "maplibre-worker-source";
-import { fetchFlows, type Flow } from "./flows";
+import { FlowFeed } from "./flows";
 import { viewportOf, writeAddress } from "./address";
 import { Controls, Strip, flight, flyTo } from "./controls";
 import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
-import { isRef, type Heard, type MapModel, type Picked } from "./model";
+import { isRef, type FeatureRef, type Heard, type MapModel, type Picked } from "./model";
 import { fontsReady } from "./fonts";
 import type { Overlay } from "./overlay";
 import { whenPainted } from "./painted";
 import { Selection, pickTiled } from "./picking";
+import type { Solids } from "./solids";
 import { Tip } from "./tip";
 import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 
@@ -37,8 +38,9 @@ export class TwinMap {
   readonly #selection: Selection;
   readonly #ended = new AbortController();
   readonly #tick: number;
-  #flows: Flow[] = [];
-  #flowsAsked = "";
+  readonly #flows: FlowFeed;
+  /** Buildings and other scenes as meshes; after the first frame too. */
+  #solids: Solids | null = null;
   #place: string | null = null;
   #terrain = true;
   /** Nothing glides: the viewer asked for that, or no graphics card would keep up. */
@@ -58,7 +60,7 @@ export class TwinMap {
     this.#map = new MapLibre({
       container: canvas,
       // Names, buildings and terrain follow the first frame: boundaries stand sooner.
-      style: withState(firstOf(style), model.layers, model.filters),
+      style: withState(firstOf(style), model),
       center: [camera.longitude, camera.latitude],
       zoom: camera.zoom,
       pitch: camera.pitch,
@@ -77,7 +79,11 @@ export class TwinMap {
     });
     this.#terrain = camera.pitch > 5;
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.#feed = new LiveFeed(model.live_url, () => this.#liveChanged());
+    this.#feed = new LiveFeed(model.live_url, () => {
+      this.#strip.live(this.#feed);
+      this.draw();
+    });
+    this.#flows = new FlowFeed(() => this.draw(), this.#ended.signal);
     this.#selection = new Selection(this.#map);
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
     this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
@@ -110,21 +116,28 @@ export class TwinMap {
   }
 
   async #deepen(): Promise<void> {
-    const [{ Overlay }] = await Promise.all([import("./overlay"), fontsReady()]);
+    const [{ Overlay }, { Solids }] = await Promise.all([import("./overlay"), import("./solids"), fontsReady()]);
     if (this.#ended.signal.aborted) return;
     this.#overlay = new Overlay(this.#map, this.#feed, this.#still);
+    this.#solids = new Solids(this.#map, () => this.#switch());
     this.#show();
+    this.select();
     this.#changes.start();
     this.streams();
   }
 
   /** Switches, opacities and filters. */
   states(): void {
-    const { layers, filters } = this.model;
-    if (this.#map.getStyle()) applyState(this.#map, this.style, layers, filters);
+    this.#switch();
+    this.#solids?.follow(this.model);
     this.streams();
     this.share();
     this.draw();
+  }
+
+  /** Puts switches, opacities, filters and themes on the style's layers; what stands as a mesh is not extruded. */
+  #switch(): void {
+    if (this.#map.getStyle()) applyState(this.#map, this.style, this.model, this.#solids?.drawn);
   }
 
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
@@ -133,7 +146,7 @@ export class TwinMap {
     if (!this.#overlay) return;
     if (layers[SENSORS]?.visible && this.#feed.state === "off") this.#feed.start();
     if (!layers[SENSORS]?.visible && this.#feed.state !== "off") this.#feed.stop();
-    if (layers[FLOWS]?.visible) void this.#loadFlows();
+    if (layers[FLOWS]?.visible) void this.#flows.load(this.model.flows_url);
   }
 
   async restyle(): Promise<void> {
@@ -143,9 +156,10 @@ export class TwinMap {
 
   /** Puts the whole style on the map, with what the viewer switched. */
   #show(): void {
-    const wanted = withState(this.style, this.model.layers, this.model.filters);
+    const wanted = withState(this.style, this.model, this.#solids?.drawn);
     if (!this.#terrain) delete wanted.terrain;
     this.#map.setStyle(wanted, { diff: true });
+    this.#solids?.follow(this.model);
     this.#map.once("idle", () => this.#selection.renew());
     this.draw();
   }
@@ -157,7 +171,7 @@ export class TwinMap {
 
   select(): void {
     const { selected } = this.model;
-    this.#selection.set(isRef(selected) ? selected : null);
+    this.#mark(isRef(selected) ? selected : null);
     this.draw();
   }
 
@@ -187,7 +201,7 @@ export class TwinMap {
       this.#overlay?.draw({
         states: this.model.layers,
         facts: factsOf(this.style),
-        flows: this.#flows,
+        flows: this.#flows.flows,
         place: this.#place,
         deck: this.model.deck,
         time: this.model.time,
@@ -202,20 +216,8 @@ export class TwinMap {
     this.#changes.stop();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
+    this.#solids?.end();
     this.#map.remove();
-  }
-
-  async #loadFlows(): Promise<void> {
-    const url = this.model.flows_url;
-    if (!url || this.#flowsAsked === url) return;
-    this.#flowsAsked = url;
-    try {
-      this.#flows = await fetchFlows(url, this.#ended.signal);
-      this.draw();
-    } catch (error) {
-      this.#flowsAsked = "";
-      if (!this.#ended.signal.aborted) console.warn("migration flows did not come", error);
-    }
   }
 
   #listen(canvas: HTMLElement): void {
@@ -232,8 +234,7 @@ export class TwinMap {
         this.#tip.show(found, event.point, simulated ? "◇" : found?.layer === FLOWS ? "≈" : "");
       }, HOVER_MS);
     });
-    map.on("mouseout", () => this.#tip.show(null, { x: 0, y: 0 }, ""));
-    map.on("movestart", () => this.#tip.show(null, { x: 0, y: 0 }, ""));
+    for (const gone of ["mouseout", "movestart"] as const) map.on(gone, () => this.#tip.show(null, { x: 0, y: 0 }, ""));
     if (this.model.keep_address)
       listenToKeys(
         {
@@ -251,12 +252,12 @@ export class TwinMap {
     map.on("error", ({ error }) => {
       canvas.dataset["error"] = error.message;
     });
-    const frames = () => {
-      canvas.dataset["frames"] = String(Number(canvas.dataset["frames"] ?? 0) + 1);
+    const count = (what: string): void => {
+      canvas.dataset[what] = String(Number(canvas.dataset[what] ?? 0) + 1);
     };
-    map.on("render", frames);
+    map.on("render", () => count("frames"));
     map.on("idle", () => {
-      canvas.dataset["idle"] = String(Number(canvas.dataset["idle"] ?? 0) + 1);
+      count("idle");
       this.draw();
     });
   }
@@ -264,18 +265,20 @@ export class TwinMap {
   #heardOf(heard: Heard): void {
     this.model.heard = heard;
     if (heard.layer === FLOWS) {
-      this.#flowsAsked = "";
+      this.#flows.forget();
       this.streams();
     }
+    this.#solids?.renew(heard.layer, heard.extent ?? null);
   }
 
   #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
     const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
-    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place);
+    const solid = (): Picked | null => this.#solids?.pick(event.point, place) ?? null;
+    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place, solid);
   }
 
   #clicked(found: Picked | null): void {
-    this.#selection.set(found);
+    this.#mark(found);
     const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
     if (name !== null && name !== undefined) this.#place = String(name);
     if (!found) this.#place = null;
@@ -283,14 +286,15 @@ export class TwinMap {
     this.draw();
   }
 
+  #mark(feature: FeatureRef | null): void {
+    this.#selection.set(feature);
+    this.#solids?.mark("selected", feature);
+  }
+
   #hovered(found: Picked | null): void {
+    this.#solids?.mark("hovered", found);
     const before = this.model.hovered;
     const same = found ? isRef(before) && before.layer === found.layer && before.fid === found.fid : !isRef(before);
     if (!same) this.model.hovered = found ?? {};
-  }
-
-  #liveChanged(): void {
-    this.#strip.live(this.#feed);
-    this.draw();
   }
 }

@@ -1,6 +1,7 @@
 // What passes between Python and the page: small values only. Features and tiles travel by HTTP.
 
 import type { StyleSpecification } from "maplibre-gl";
+import type { Look } from "./scenes/colours";
 
 export type Place = [lon: number, lat: number];
 
@@ -18,6 +19,8 @@ export interface LayerState {
   visible: boolean;
   /** 0 to 1, times the style's own opacity. */
   opacity: number;
+  /** The property that colours its features; none: the layer's own colours. */
+  by?: string;
 }
 
 export interface FeatureRef {
@@ -39,6 +42,8 @@ export interface Viewport extends Camera {
 export interface Heard {
   layer: string;
   seq: number;
+  /** west, south, east, north in degrees; null: anywhere. */
+  extent?: [number, number, number, number] | null;
 }
 
 /** The component as Panel hands it over: parameters as properties, set to send them to Python. */
@@ -50,6 +55,8 @@ export interface MapModel {
   language: string;
   camera: Camera;
   layers: Record<string, LayerState>;
+  /** The colours of solids under each theme, and of what is selected. */
+  looks: { selection: string; layers: Record<string, Look> };
   filters: Record<string, unknown[]>;
   time: string;
   deck: Record<string, unknown> | null;

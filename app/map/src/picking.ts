@@ -8,8 +8,13 @@ const REACH = 4;
 const LEVELS = ["land.provinces", "land.districts", "land.sectors", "land.cells", "land.villages"];
 
 /** The tiled feature that is meant, or null: points before buildings, buildings before lines, lines before areas, the narrowest
- * area first. Points and lines within a few pixels; a building under the pixel itself, else within that reach. */
-export function pickTiled(map: MapLibre, point: { x: number; y: number }, place: Place): Picked | null {
+ * area first. `solid` says what stands there as a mesh. Points and lines within a few pixels; a building under the pixel itself, else within that reach. */
+export function pickTiled(
+  map: MapLibre,
+  point: { x: number; y: number },
+  place: Place,
+  solid: () => Picked | null,
+): Picked | null {
   const box: [PointLike, PointLike] = [
     [point.x - REACH, point.y - REACH],
     [point.x + REACH, point.y + REACH],
@@ -19,8 +24,11 @@ export function pickTiled(map: MapLibre, point: { x: number; y: number }, place:
   const kind = (from: MapGeoJSONFeature[], type: string): MapGeoJSONFeature | undefined =>
     from.find((one) => one.layer.type === type && !isEdge(one));
   const areas = exact.filter((one) => one.layer.type === "fill");
+  const spot = kind(near, "circle");
+  const meshed = spot ? null : solid();
+  if (meshed) return meshed;
   const best =
-    kind(near, "circle") ??
+    spot ??
     kind(exact, "fill-extrusion") ??
     kind(near, "fill-extrusion") ??
     kind(near, "line") ??

@@ -1,6 +1,7 @@
 // The style as the map shows it: the twin's own style made absolute, with the viewer's switches and opacities put in.
 import type { LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
-import type { LayerState } from "./model";
+import type { MapModel } from "./model";
+import type { Shade } from "./scenes/colours";
 
 const OPACITY: Record<string, string[]> = {
   fill: ["fill-opacity"],
@@ -10,6 +11,8 @@ const OPACITY: Record<string, string[]> = {
   "fill-extrusion": ["fill-extrusion-opacity"],
   raster: ["raster-opacity"],
 };
+
+const EXTRUDED = "fill-extrusion-color";
 
 const FIRST = new Set(["land.provinces", "land.districts", "land.lakes"]);
 
@@ -55,18 +58,24 @@ export function firstOf(style: StyleSpecification): StyleSpecification {
   return { ...flat, sources, layers };
 }
 
-/** The same style with each layer's switch, opacity and filter. */
+/** What is wanted of a style's layers. */
+type Wanted = Pick<MapModel, "layers" | "filters" | "looks">;
+
+/** The same style with each layer's switch, opacity, filter and theme. Layers that stand as meshes are not extruded. */
 export function withState(
   style: StyleSpecification,
-  states: Record<string, LayerState>,
-  filters: Record<string, unknown[]>,
+  { layers: states, filters, looks }: Wanted,
+  meshed: ReadonlySet<string> = new Set(),
 ): StyleSpecification {
   const layers = style.layers.map((layer) => {
     const name = layerOf(layer);
     if (name === undefined || layer.type === "background") return layer;
     const made = structuredClone(layer) as LayerSpecification & { layout: object; paint: Record<string, unknown> };
     const state = states[name];
-    if (state) made.layout = { ...made.layout, visibility: state.visible ? "visible" : "none" };
+    const hidden = layer.type === "fill-extrusion" && meshed.has(name);
+    if (state) made.layout = { ...made.layout, visibility: state.visible && !hidden ? "visible" : "none" };
+    const shade = layer.type === "fill-extrusion" && state?.by ? looks.layers[name]?.themes[state.by] : undefined;
+    if (shade) made.paint = { ...made.paint, [EXTRUDED]: shaded(shade, looks.layers[name]!.other, looks.selection) };
     if (state && state.opacity < 1)
       for (const property of OPACITY[layer.type] ?? [])
         made.paint = { ...made.paint, [property]: baseOpacity(layer, property) * state.opacity };
@@ -84,15 +93,15 @@ export function withState(
 export function applyState(
   map: MapLibre,
   style: StyleSpecification,
-  states: Record<string, LayerState>,
-  filters: Record<string, unknown[]>,
+  wish: Wanted,
+  meshed?: ReadonlySet<string>,
 ): void {
-  for (const wanted of withState(style, states, filters).layers) {
+  for (const wanted of withState(style, wish, meshed).layers) {
     if (layerOf(wanted) === undefined || !map.getLayer(wanted.id)) continue;
     const visibility = (wanted.layout as { visibility?: "visible" | "none" })?.visibility ?? "visible";
     if (map.getLayoutProperty(wanted.id, "visibility") !== visibility)
       map.setLayoutProperty(wanted.id, "visibility", visibility);
-    for (const property of OPACITY[wanted.type] ?? []) {
+    for (const property of wanted.type === "fill-extrusion" ? [...OPACITY[wanted.type]!, EXTRUDED] : (OPACITY[wanted.type] ?? [])) {
       const paint = (wanted.paint ?? {}) as Record<string, unknown>;
       if (map.getPaintProperty(wanted.id, property as never) !== paint[property])
         map.setPaintProperty(wanted.id, property as never, paint[property] as never);
@@ -100,6 +109,15 @@ export function applyState(
     if (wanted.type !== "raster" && wanted.type !== "hillshade" && wanted.type !== "background")
       map.setFilter(wanted.id, (wanted as { filter?: never }).filter ?? null);
   }
+}
+
+/** A theme's colours as an expression over the fields of the tiles; the selected feature keeps its own. */
+function shaded(shade: Shade, other: string, selection: string): unknown[] {
+  const value = ["get", shade.tile ?? shade.field];
+  const colour = shade.steps
+    ? ["case", ["has", shade.tile ?? shade.field], ["interpolate", ["linear"], ["to-number", value], ...shade.steps.flat()], other]
+    : ["match", ["to-string", value], ...Object.entries(shade.words ?? {}).flat(), other];
+  return ["case", ["boolean", ["feature-state", "selected"], false], selection, colour];
 }
 
 function baseOpacity(layer: LayerSpecification, property: string): number {

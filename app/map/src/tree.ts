@@ -4,13 +4,15 @@ import type { LayerState } from "./model";
 interface Row {
   name: string;
   title: string;
-  shape: "point" | "line" | "polygon" | "mixed" | "raster";
+  shape: "point" | "line" | "polygon" | "mixed" | "raster" | "solid";
   colour: string;
   mark: string;
   mark_title: string;
   /** Label and value of each fact told on a tap. */
   facts: [label: string, value: string][];
   legend: { label: string; colours: string[] } | null;
+  /** What its features may be coloured by, with the key to the colours. */
+  themes?: { name: string; title: string; key: [colour: string, word: string][] }[];
 }
 
 interface Group {
@@ -27,6 +29,16 @@ interface TreeModel {
   on(name: string, callback: () => void): void;
 }
 
+/** The scenes that the service offers beside the buildings, which are switched with their layer. */
+interface Listed {
+  name: string;
+  kind: string;
+  title?: string;
+  layer?: string;
+  layers?: string[];
+  count?: number;
+}
+
 export function render({ model }: { model: TreeModel }): HTMLElement {
   const root = element("div", "twin-layers");
   const open = new Set<string>();
@@ -34,19 +46,44 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
   const build = () => {
     root.dataset["theme"] = model.theme;
     switches.clear();
-    root.replaceChildren(...model.groups.map(section));
+    root.replaceChildren(...[...model.groups, ...solids()].map(section));
     root.querySelectorAll("details[data-row]").forEach((one) => {
       if (open.has((one as HTMLElement).dataset["row"]!)) (one as HTMLDetailsElement).open = true;
     });
   };
+  let scenes: Listed[] = [];
+  const list = async (): Promise<void> => {
+    const answer = await fetch("/scenes", { cache: "no-cache" }).catch(() => null);
+    if (!answer?.ok) return;
+    scenes = ((await answer.json()) as { scenes: Listed[] }).scenes;
+    if (solids().length) build();
+  };
   build();
-  model.on("groups", build);
+  void list();
+  model.on("groups", () => {
+    build();
+    void list();
+  });
   model.on("texts", build);
   model.on("theme", build);
   model.on("layers", () => {
     for (const [name, box] of switches) box.checked = stateOf(name).visible;
   });
   return root;
+
+  /** A group of the scenes that hold something, marked as the layer they are made of. */
+  function solids(): Group[] {
+    const rows = scenes
+      .filter(({ kind, name, count }) => kind === "3d-tiles" && name !== "buildings" && count !== 0)
+      .map((scene): Row => {
+        const source = scene.layers?.[0] ?? scene.layer;
+        const made = model.groups.flatMap((group) => group.rows).find((one) => one.name === source);
+        const title = model.texts[`scene_${scene.name}`] ?? scene.title ?? scene.name;
+        const { colour = "#8b8475", mark = "", mark_title = "", facts = [] } = made ?? {};
+        return { name: `scene:${scene.name}`, title, shape: "solid", colour, mark, mark_title, facts: [["", model.texts["near"] ?? ""], ...facts], legend: null };
+      });
+    return rows.length ? [{ name: "scenes", title: model.texts["solids"] ?? "3D", rows }] : [];
+  }
 
   function stateOf(name: string): LayerState {
     return model.layers[name] ?? { visible: false, opacity: 1 };
@@ -105,9 +142,10 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
       words.textContent = entry.legend.label;
       body.append(ramp, words);
     }
+    if (entry.themes?.length) body.append(themes(entry, entry.themes));
     const list = element("dl", "facts");
     for (const [label, value] of entry.facts) {
-      const key = element("dt", "");
+      const key = element("dt", label ? "" : "whole");
       key.textContent = label;
       const text = element("dd", "");
       text.textContent = value;
@@ -122,6 +160,40 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
     slider.append(words, range);
     body.append(list, slider);
     return body;
+  }
+
+  /** What colours the features, and the key to it. */
+  function themes(entry: Row, offered: NonNullable<Row["themes"]>): HTMLElement {
+    const box = element("div", "themes");
+    const label = element("label", "");
+    const words = element("span", "");
+    words.textContent = model.texts["colour_by"] ?? "";
+    const choice = element("select", "");
+    for (const [name, title] of [["", model.texts["plain"] ?? ""], ...offered.map((one) => [one.name, one.title])] as const) {
+      const option = element("option", "");
+      Object.assign(option, { value: name, textContent: title });
+      choice.append(option);
+    }
+    const key = element("ul", "key");
+    const show = (): void => {
+      key.replaceChildren(
+        ...(offered.find((one) => one.name === choice.value)?.key ?? []).map(([colour, word]) => {
+          const row = element("li", "");
+          row.textContent = word;
+          row.style.setProperty("--c", colour);
+          return row;
+        }),
+      );
+    };
+    choice.value = stateOf(entry.name).by ?? "";
+    choice.addEventListener("change", () => {
+      change(entry.name, { by: choice.value });
+      show();
+    });
+    show();
+    label.append(words, choice);
+    box.append(label, key);
+    return box;
   }
 }
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from app.map.component import DIST, LayerList, PageMap, TwinMap
+from app.map.looks import BUILDINGS, THEMES, all_looks, looks
+from scenes.footprints import USES as BUILDING_USES
 from tests.tiles.test_style import CATALOGUE
 from tiles.style import STYLES, style
 
@@ -97,6 +99,22 @@ def test_a_pydeck_specification_is_taken_as_the_map_s_layers() -> None:
     assert made.deck is None
 
 
+def test_the_meshes_come_as_a_part_of_their_own_and_small() -> None:
+    [solids] = (DIST / "page").glob("solids-*.js")
+    assert len(gzip.compress(solids.read_bytes())) < 60_000
+
+
+def test_every_theme_colours_each_of_its_words_or_rises_in_steps() -> None:
+    for theme in STYLES:
+        for look in all_looks(theme)["layers"].values():
+            assert set(look["themes"]) == set(THEMES)
+            for shade in [look["plain"], *look["themes"].values()]:
+                steps = [value for value, _ in shade.get("steps", [])]
+                assert steps == sorted(steps)
+                assert len(set(shade.get("words", {"": ""}))) == len(shade.get("words", {"": ""}))
+    assert set(looks("light")[BUILDINGS]["themes"]["use"]["words"]) == set(BUILDING_USES)
+
+
 def test_every_source_module_is_short_enough_to_read_once() -> None:
-    for path in (PACKAGE / "src").glob("*.ts"):
+    for path in (PACKAGE / "src").rglob("*.ts"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, Path(path).name

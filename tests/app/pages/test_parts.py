@@ -134,6 +134,28 @@ def test_an_unknown_sector_is_listed_under_its_own_title() -> None:
     assert group["title"] == "Forêts"
 
 
+def test_the_buildings_may_be_coloured_by_what_is_known_of_them() -> None:
+    [group] = groups([ENTRY], words("en"), theme="light", sectors={})
+    [row] = group["rows"]
+    assert [theme["name"] for theme in row["themes"]] == ["use", "storeys", "height", "origin"]
+    assert ["#d98a5b", "synthetic: made by rule, not observed"] in [list(one) for one in row["themes"][3]["key"]]
+
+
+def test_a_scene_and_a_theme_come_from_the_address_and_others_do_not() -> None:
+    address = read_address(
+        {
+            "on": "land.lakes,scene:trees,scene:../x",
+            "by": "infrastructure.buildings:use,infrastructure.buildings:evil,a.b:use",
+        },
+        {"land.lakes", "infrastructure.buildings"},
+    )
+    assert address.layers == {"land.lakes", "scene:trees"}
+    assert address.themes == {"infrastructure.buildings": "use"}
+    states_ = states([ENTRY], address.layers, address.themes)
+    assert states_["scene:trees"]["visible"]
+    assert states_["infrastructure.buildings"]["by"] == "use"
+
+
 def test_a_mode_switches_only_its_own_layers() -> None:
     layers = states([ENTRY, {**ENTRY, "name": "migration.flows", "geometry": "LineString"}], None)
     changed = for_mode(layers, "migrate")

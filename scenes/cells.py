@@ -97,8 +97,17 @@ def refresh(
 
 def read(connection: Connection[Any], cell: Cell) -> Footprints:
     """The buildings of ``cell`` that the session may read: one range scan, one row."""
-    query = sql.SQL(text("packed")).format(rows=sql.SQL(text("cell_rows")))
-    row = connection.cursor(binary=True).execute(query, {"cell": cell.key}).fetchone()
+    return _standing(connection, sql.SQL("cell = %(key)s"), cell.key)
+
+
+def read_one(connection: Connection[Any], fid: int) -> Footprints:
+    """One building that stands in the scene, if the session may read it."""
+    return _standing(connection, sql.SQL("fid = %(key)s"), fid)
+
+
+def _standing(connection: Connection[Any], condition: sql.SQL, key: int) -> Footprints:
+    query = sql.SQL(text("packed")).format(rows=sql.SQL(text("cell_rows")).format(condition=condition))
+    row = connection.cursor(binary=True).execute(query, {"key": key}).fetchone()
     return unpack(*row) if row else unpack(None, None, None)
 
 

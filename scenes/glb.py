@@ -20,12 +20,18 @@ NO_STOREYS = 0
 
 
 def glb(
-    mesh: Mesh, footprints: Footprints, transform: NDArray[np.float64], *, compression: Compression = "meshopt"
+    mesh: Mesh,
+    footprints: Footprints,
+    transform: NDArray[np.float64],
+    *,
+    compression: Compression = "meshopt",
+    extras: Json | None = None,
 ) -> bytes:
     """One cell as GLB.
 
     ``mesh`` is in the cell's east-north-up metres and ``transform`` (4, 4) leads from there to the tileset's root:
-    it is put into the glTF node, because cells of an implicit tiling have no transform of their own.
+    it is put into the glTF node, because cells of an implicit tiling have no transform of their own. ``extras`` go into the
+    asset, for readers who know no extension.
     """
     chunk = Chunk(compression)
     step, offset, quantised = quantise(mesh.positions)
@@ -48,7 +54,7 @@ def glb(
     table = _property_table(chunk, footprints)
     return chunk.file(
         {
-            "asset": {"version": "2.0", "generator": "stanforis-twin"},
+            "asset": {"version": "2.0", "generator": "stanforis-twin", **({"extras": extras} if extras else {})},
             "scene": 0,
             "scenes": [{"nodes": [0]}],
             "nodes": [{"mesh": 0, "matrix": [float(v) for v in matrix.T.ravel()]}],

@@ -33,7 +33,12 @@ class Mesh:
 
 
 def solids(outlines: Outlines, *, skirt: Floats, floors: bool = False) -> Mesh:
-    """The mesh of all buildings. ``skirt``: (b,) metres that walls reach below the ground height.
+    """The mesh of all buildings, of their ``faces``."""
+    return assemble(faces(outlines, skirt=skirt, floors=floors))
+
+
+def faces(outlines: Outlines, *, skirt: Floats, floors: bool = False) -> list[Faces]:
+    """The faces of all buildings, in no order. ``skirt``: (b,) metres that walls reach below the ground height.
 
     Without ``floors`` a solid is open below, where nobody looks; with them it is closed (volumes, exports), and nothing is
     drawn below one that a file brought.
@@ -55,7 +60,7 @@ def solids(outlines: Outlines, *, skirt: Floats, floors: bool = False) -> Mesh:
         made += [_under(cap) for cap in _caps(outlines, outlines.capped, low)]
     if outlines.faces is not None:
         made.append(outlines.faces)
-    return assemble(made)
+    return made
 
 
 def _walled(outlines: Outlines, *, floors: bool) -> NDArray[np.bool_]:

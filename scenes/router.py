@@ -10,7 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from scenes import catalogue
+from scenes.buildings import Buildings
+from scenes.cells import SCENE
 from scenes.chunk import Compression
+from scenes.feature_router import add_features
 from scenes.outlines import Separation
 from scenes.quadtree import LEVELS, Cell, Grid
 from scenes.registry import scenes
@@ -49,6 +52,9 @@ def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter
     served = scenes(grid=grid, terrain=terrain)
     # Terrain first: its paths must not be read as a scene called terrain.
     _add_terrain(made, terrain)
+    buildings = served[SCENE]
+    if isinstance(buildings, Buildings):
+        add_features(made, buildings)
     _add_catalogue(made, served)
     _add_tiles(made, served, grid, separation)
     return made

@@ -25,7 +25,7 @@ FAR_M = 60.0
 class Standing:
     """The faces of all solids of (b,) buildings.
 
-    corners: (n, 3) lon, lat, orthometric metres, face by face. sizes, owner, kinds: (f,). triangles: (t, 3) corner numbers
+    corners: (n, 3) lon, lat, orthometric metres, face by face. sizes, owner, kinds, shells: (f,). triangles: (t, 3) corner numbers
     inside each face; triangle_counts: (f,). There: (b,) which buildings have a solid, perhaps one of no face.
     low, high: (b,) its least and greatest height, NaN without a face. far: (b,) whether it was set on the ground.
     """
@@ -34,6 +34,7 @@ class Standing:
     sizes: Ints
     owner: Ints
     kinds: Ints
+    shells: Ints
     triangles: Ints
     triangle_counts: Ints
     there: NDArray[np.bool_]
@@ -82,6 +83,7 @@ def standing(footprints: Footprints) -> Standing | None:
         np.concatenate([solid.face_sizes for solid in found]),
         np.repeat(those, [len(solid.kinds) for solid in found]),
         np.concatenate([solid.kinds for solid in found]),
+        np.concatenate([solid.shells for solid in found]),
         np.concatenate([solid.triangles for solid in found]),
         np.concatenate([solid.triangle_counts for solid in found]),
         sizes > 0,

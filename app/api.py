@@ -29,6 +29,7 @@ from app.sharing import Sharing
 from layers import router as layer_routes
 from layers.catalogue import catalogue
 from layers.ground import GroundKeeper
+from layers.live.alerts.router import router as alerts_router
 from layers.live.hub import Hub
 from layers.live.router import router as live_router
 from layers.live.sensorthings.router import router as sensorthings_router
@@ -94,8 +95,8 @@ class Parts(PageParts):
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()
+        self.moved: set[str] = set()
         self.moved_on = asyncio.Event()
-        self.moved_on.set()
 
     async def catalogue(self, actor: Actor) -> Iterable[Mapping[str, Any]]:
         """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
@@ -110,6 +111,7 @@ class Parts(PageParts):
         self.rasters.apply(change)
         self.feed.tell(change)
         if change.scenario is None and change.output is None:
+            self.moved.add(change.layer)
             self.moved_on.set()
 
     def led(self) -> list[Coroutine[Any, Any, None]]:
@@ -118,18 +120,32 @@ class Parts(PageParts):
         return [changes.advance_for_ever(self.database), self.keep_outputs()]
 
     async def keep_outputs(self) -> None:
-        """Bring tiles and meshes up to the layers whenever one has moved on, for ever."""
+        """Bring tiles and meshes up to the layers whenever one has moved on, for ever; at first look at all."""
+        layers: set[str] | None = None
         while True:
             await self.moved_on.wait()
             self.moved_on.clear()
+            heard, self.moved = self.moved, set()
+            layers = None if layers is None else layers | heard
             try:
-                await asyncio.to_thread(
-                    outputs.make, self.database, self.registry, self.settings, SYSTEM, told=lambda *_: None
+                made = await asyncio.to_thread(
+                    outputs.make,
+                    self.database,
+                    self.registry,
+                    self.settings,
+                    SYSTEM,
+                    told=lambda *_: None,
+                    layers=layers,
                 )
             except TwinError as error:
                 log.warning("what is drawn is behind its layers: %s", error)
+                made = None
+            if made is None:  # the database is away, or a load makes them now
                 await asyncio.sleep(_PAUSE_S)
+                layers = None
                 self.moved_on.set()
+            else:
+                layers = set()
 
     async def open_ground(self) -> None:
         """Open the elevation models before somebody waits for them."""
@@ -248,6 +264,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
     api.include_router(live_router)
+    api.include_router(alerts_router)
     api.include_router(sensorthings_router)
     api.include_router(changes_router(parts.feed, parts.registry, known=parts.vectors.visible))
 

@@ -243,11 +243,44 @@ def demo_sensors(
 
 
 @live.command("consume")
-def live_consume() -> None:
+def live_consume(
+    shared: Annotated[bool, typer.Option("--shared", help="Share the stream with others that say so.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Its lasting name at the broker; the first free one if none is said.")
+    ] = None,
+) -> None:
     """Take messages from the broker into the database until told to end."""
     from app import telemetry
 
-    telemetry.consume(Settings.read())
+    telemetry.consume(Settings.read(), shared=shared, name=name)
+
+
+@live.command("replay")
+def live_replay(
+    reason: Annotated[str, typer.Option(help="Only those whose reason holds these words.")] = "",
+    since: Annotated[str | None, typer.Option(help="Only those that came within: 30d, 12h.")] = None,
+) -> None:
+    """Take refused messages through again: what passes now leaves the quarantine."""
+    from app import telemetry
+
+    within = None if since is None else duration(since)
+    telemetry.replay_quarantine(Settings.read(), reason=reason, since=within, say=say)
+
+
+@live.command("retain")
+def live_retain() -> None:
+    """Drop observations and rollups older than the settings keep; the consumer does so each hour."""
+    from app import telemetry
+
+    telemetry.drop_old(Settings.read(), say=say)
+
+
+@live.command("rules")
+def live_rules(file: Annotated[Path, typer.Argument(help="A YAML file of alert rules.")]) -> None:
+    """Write alert rules; a rule of the same name gets a new version."""
+    from app import telemetry
+
+    telemetry.bring_rules(Settings.read(), file, say=say)
 
 
 @live.command("relay")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import logging
+import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from layers.live.alerts.book import seed_rules
 from layers.live.alerts.delivery import Deliverer, Mails, Topics, Webhooks, read_allowed, read_mail
-from layers.live.alerts.ledger import Ledger, seed_rules
+from layers.live.alerts.ledger import Ledger
 from layers.live.broker import Broker
 from layers.live.consumer import Chore, Consumer, ConsumerOptions
 from layers.live.retention import Retention, keeper
@@ -17,10 +22,12 @@ from layers.live.simulator import Faults, Simulator
 from layers.live.stations import lay_out, register
 from layers.spec import Layer
 from twin.db import Database
-from twin.errors import SettingError
+from twin.errors import BadInput, Conflict, SettingError
 from twin.settings import Settings
 
 log = logging.getLogger("layers.live")
+SHARED_GROUP = "twin"
+_MOST_SHARED = 64
 
 
 def broker_of(settings: Settings) -> Broker:
@@ -28,11 +35,34 @@ def broker_of(settings: Settings) -> Broker:
     return Broker(settings.data.state / "broker", url=settings.live.mqtt_url)
 
 
-def consume(settings: Settings, database: Database, *, name: str = "twin-consumer", group: str | None = None) -> None:
+def consume(settings: Settings, database: Database, *, shared: bool = False, name: str | None = None) -> None:
     """Run one consumer with its chores: rollups, alerts, their deliveries, retention.
 
-    Several share the stream by one `group` and names of their own; alerts are then evaluated by one of them.
+    `shared` consumers divide the stream; alerts are evaluated by one of them. Each keeps a name, so that what the broker has given
+    it and waits for comes back to it. Raises Conflict where the name is at work here already.
     """
+    with own_name(settings.data.state / "spool", name, shared=shared) as own:
+        _consume(settings, database, own, SHARED_GROUP if shared else None)
+
+
+@contextlib.contextmanager
+def own_name(folder: Path, name: str | None, *, shared: bool) -> Iterator[str]:
+    """A consumer's lasting name, held by a lock in `folder`: the one that is wanted, or the first that is free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", name):
+        raise BadInput(
+            f"{name[:40]!r} is no name for a consumer", remedy="use up to 40 letters, digits, dots and hyphens"
+        )
+    numbered = (f"twin-shared-{number}" for number in range(1, _MOST_SHARED + 1))
+    for one in (name,) if name else numbered if shared else ("twin-consumer",):
+        with (folder / f"{one}.lock").open("a") as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield one
+            return
+    raise Conflict("a consumer of this name is at work here already", remedy="end it, or run others with --shared")
+
+
+def _consume(settings: Settings, database: Database, name: str, group: str | None) -> None:
     live = settings.live
     broker = broker_of(settings)
     options = ConsumerOptions(name=name, group=group, spool_mb=live.spool_mb)

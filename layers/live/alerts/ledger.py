@@ -6,43 +6,36 @@ neither a restart nor a lost transaction forgets an alert or raises it twice.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import shapely
 from psycopg.types.json import Jsonb
 
+from layers.live.alerts.book import current_rules
 from layers.live.alerts.engine import Engine, Member, Transition, Value
-from layers.live.alerts.rules import FOLDER, Condition, Rule, Target, read_file, read_rule
+from layers.live.alerts.queries import query
+from layers.live.alerts.rules import Condition, Rule, Target
 from layers.live.signals import KIGALI
 from layers.live.store import CONSUMER
 from twin.access import Actor
 from twin.audit import Unit
 from twin.db import Database, Session
-from twin.errors import BadInput, Unavailable
+from twin.errors import Unavailable
 
 log = logging.getLogger("layers.live")
-SQL = Path(__file__).parent / "sql"
 PAUSE_S = 0.2
 _LEASE_S = 10.0
 _TICK = timedelta(seconds=1)
 _RULES_EVERY = timedelta(seconds=5)
 _MOST_BATCHES = 500
 _WORDS = {"above": "is above", "below": "is below", "rises": "has risen by", "falls": "has fallen by"}
-
-
-@functools.cache
-def query(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
-    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +46,6 @@ class _Counted:
     where: str | None
     lon: float
     lat: float
-
-
-def current_rules(session: Session) -> list[Rule]:
-    """The rules that hold, by name. A stored one that no longer reads is left out, and said."""
-    rows = session.execute(
-        "select distinct on (name) name, version, definition from iot.alert_rule where tenant = twin.tenant()"
-        " order by name, version desc"
-    ).fetchall()
-    found = []
-    for name, version, definition in rows:
-        if definition is None:
-            continue
-        try:
-            found.append(read_rule(definition, version=version))
-        except BadInput as wrong:
-            log.error("rule %s version %d is not evaluated: %s", name, version, wrong)  # noqa: TRY400  # the words say it
-    return found
-
-
-def seed_rules(database: Database, by: Actor = CONSUMER) -> int:
-    """Bring in the rules that come with the twin, each unless it was ever there; how many were new."""
-    rules = [one for path in sorted(FOLDER.glob("*.yaml")) for one in read_file(path)]
-    with database.session(by) as session:
-        known = {
-            row[0] for row in session.execute("select distinct name from iot.alert_rule where tenant = twin.tenant()")
-        }
-    new = [one for one in rules if one["name"] not in known]
-    if new:
-        with database.session(by, unit=Unit("alert.rule", "the rules that come with the twin")) as session:
-            for one in new:
-                session.execute(
-                    "insert into iot.alert_rule (tenant, name, version, definition) values (twin.tenant(), %s, 1, %s)"
-                    " on conflict do nothing",
-                    (one["name"], Jsonb(one)),
-                )
-            session.count = len(new)
-    return len(new)
 
 
 class Ledger:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
-from psycopg.types.json import Jsonb
 from pydantic import AwareDatetime
 
-from layers.live.alerts.ledger import acknowledge, query
-from layers.live.alerts.rules import read_rule
-from twin.access import Actor
-from twin.audit import Unit
-from twin.db import Database
+from layers.live.alerts.book import Json, remove_rule, told_rule, write_rule
+from layers.live.alerts.ledger import acknowledge
+from layers.live.alerts.queries import query
 from twin.errors import BadInput, Conflict, NotFound
 from twin.http import ActorHere, DatabaseHere
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 _MOST = 1000
 _FAR = 2**62
-Json = dict[str, Any]
-"""JSON objects, as they are stored."""
 Given = Annotated[Json, Body(description="the rule, as in layers/live/alerts/rules/*.yaml")]
 
 
@@ -32,7 +26,7 @@ async def rules(actor: ActorHere, database: DatabaseHere) -> dict[str, list[Json
     actor.require("operate", "reading alert rules")
     async with database.async_session(actor) as session:
         rows = await (await session.execute(query("rules"), {"name": None})).fetchall()
-    return {"rules": [_rule(row) for row in rows if row[2] is not None]}
+    return {"rules": [told_rule(row) for row in rows if row[2] is not None]}
 
 
 @router.get("/rules/{name}", summary="One rule with its history")
@@ -43,7 +37,7 @@ async def rule(name: str, actor: ActorHere, database: DatabaseHere) -> Json:
         rows = await (await session.execute(query("history"), {"name": name})).fetchall()
     if not rows or rows[0][2] is None:
         raise NotFound(f"there is no rule {name[:80]!r}", remedy="look at /alerts/rules")
-    return _rule(rows[0]) | {"history": [_rule(row) for row in rows[1:]]}
+    return told_rule(rows[0]) | {"history": [told_rule(row) for row in rows[1:]]}
 
 
 @router.post("/rules", status_code=201, summary="A new rule")
@@ -68,13 +62,7 @@ def change(
 @router.delete("/rules/{name}", status_code=204, summary="A rule removed")
 def remove(name: str, actor: ActorHere, database: DatabaseHere) -> Response:
     """Its open alerts are cleared; its history stays."""
-    actor.require("operate", "removing alert rules")
-    with database.session(actor, unit=Unit("alert.rule.remove", name[:80])) as session:
-        row = session.execute(query("newest"), {"name": name}).fetchone()
-        if row is None or row[1] is None:
-            raise NotFound(f"there is no rule {name[:80]!r}", remedy="look at /alerts/rules")
-        session.execute(query("write_rule"), {"name": name, "version": row[0] + 1, "definition": None})
-        session.count = 1
+    remove_rule(database, actor, name)
     return Response(status_code=204)
 
 
@@ -128,46 +116,6 @@ async def seen(alert: int, actor: ActorHere, database: DatabaseHere) -> Json:
     if not await asyncio.to_thread(acknowledge, database, actor, alert) and found["state"] == "cleared":
         raise Conflict(f"alert {alert} is cleared", remedy="nothing is to be done")
     return await one(alert, actor, database)
-
-
-def write_rule(
-    database: Database, by: Actor, given: Json, *, expected: int | None = None, must_hold: bool = False
-) -> Json:
-    """The next version of a rule. `expected`: the version that must be newest, 0: none holds.
-
-    Raises BadInput for a rule that is none, NotFound where it must hold and does not, Conflict where another version is newest.
-    """
-    by.require("operate", "writing alert rules")
-    rule = read_rule(given)
-    with database.session(by, unit=Unit("alert.rule", rule.name)) as session:
-        row = session.execute(query("newest"), {"name": rule.name}).fetchone()
-        newest, holds = (row[0], row[1] is not None) if row else (0, False)
-        if must_hold and not holds:
-            raise NotFound(f"there is no rule {rule.name!r}", remedy="make it with POST /alerts/rules")
-        if expected is not None and (newest if holds else 0) != expected:
-            raise Conflict(
-                f"rule {rule.name} holds at version {newest}" if holds else f"rule {rule.name} does not hold",
-                remedy="read it again and send the change with that version",
-            )
-        told = session.execute(
-            query("write_rule"), {"name": rule.name, "version": newest + 1, "definition": Jsonb(given)}
-        ).fetchone()
-        session.count = 1
-        session.detail = {"version": newest + 1}
-    if told is None:
-        raise Conflict(f"rule {rule.name} was changed at this moment", remedy="read it again")
-    return _rule(told)
-
-
-def _rule(row: tuple[Any, ...]) -> Json:
-    """`Any`: a row of name, version, definition, author, time."""
-    name, version, definition, author, at = row
-    told: Json = {"name": name, "version": version, "author": author, "at": _text(at), "removed": definition is None}
-    return told | {"definition": definition}
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat()
 
 
 def _version(text: str) -> int:

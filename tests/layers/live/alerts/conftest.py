@@ -1,5 +1,4 @@
 from datetime import UTC, datetime, timedelta
-
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,10 @@ from layers.live.spool import Message
 from layers.live.stations import register
 from layers.live.store import Store
 from layers.registry import Registry
+from tests.layers.live.conftest import REGION, VOLTAGE, reading, sensors
 from twin.access import SYSTEM
 from twin.audit import Unit
 from twin.db import Database
-
-from ..conftest import REGION, VOLTAGE, reading, sensors
 
 LOW = {
     "name": "low",

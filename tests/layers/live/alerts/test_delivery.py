@@ -23,10 +23,10 @@ from layers.live.alerts.delivery import (
     signature,
 )
 from layers.live.broker import Broker
+from tests.layers.live.conftest import wait_for
 from twin.access import SYSTEM
 from twin.errors import SettingError, Unavailable
 
-from ..conftest import wait_for
 from .conftest import LOW, Live, deliveries, write
 
 BODY = {"event": "raised", "severity": "warning", "title": "Low", "subject": "grid-0", "message": "m", "since": "now", "id": 1,
@@ -189,7 +189,7 @@ def test_the_judged_address_is_the_one_that_is_asked(receiver: Receiver) -> None
 
 
 def test_addresses_are_public_or_not_however_they_are_written() -> None:
-    assert is_public("41.186.255.1") and is_public("2c0f:eb00::1")
+    assert all(is_public(one) for one in ("41.186.255.1", "2c0f:eb00::1"))
     for one in (
         "10.1.2.3",
         "127.0.0.1",

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from layers.live.alerts.ledger import acknowledge, quiet_until, seed_rules
+from layers.live.alerts.book import seed_rules
+from layers.live.alerts.ledger import acknowledge, quiet_until
 from layers.live.alerts.rules import read_rule
 from twin.access import ANONYMOUS, SYSTEM, actor
 from twin.errors import NotPermitted, Unavailable

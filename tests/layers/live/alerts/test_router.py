@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -26,12 +24,12 @@ class As:
 
 
 @pytest.fixture
-def app(live: Live) -> Iterator[FastAPI]:
+def app(live: Live) -> FastAPI:
     made = FastAPI()
     made.state.database = live.database
     install_problems(made)
     made.include_router(router)
-    yield made
+    return made
 
 
 def _as(app: FastAPI, who: Actor) -> TestClient:

@@ -47,7 +47,7 @@ def test_a_whole_rule_is_understood() -> None:
     assert rule.conditions()[1] == Condition("water_level", "rises", 0.5, within=timedelta(minutes=30))
     assert rule.deliver[0] == Target("mqtt")
     assert (rule.version, rule.duration, rule.escalate_after) == (3, timedelta(minutes=5), timedelta(minutes=15))
-    assert rule.is_quiet(time(23)) and rule.is_quiet(time(5, 59)) and not rule.is_quiet(time(6))
+    assert [rule.is_quiet(time(*at)) for at in ((23, 0), (5, 59), (6, 0))] == [True, True, False]
 
 
 @pytest.mark.parametrize(

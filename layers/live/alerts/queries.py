@@ -1,0 +1,14 @@
+"""The queries of alerts, by name."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+SQL = Path(__file__).parent / "sql"
+
+
+@functools.cache
+def query(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")

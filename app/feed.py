@@ -60,7 +60,7 @@ def router(feed: Feed, registry: Registry, *, known: Callable[[Layer, Actor], bo
         since: int | None = None,
         last_event_id: Annotated[int | None, Header()] = None,
     ) -> StreamingResponse:
-        """Server-sent events `{"seq", "layer", "scenario", "count", "extent": [west, south, east, north]}`; resume by `since` or Last-Event-ID."""
+        """Server-sent events `{"seq", "layer", "scenario", "count", "extent": [west, south, east, north]}`, for meshes made anew `"output": "scene"` and `"cells": ["level/x/y"]`; resume by `since` or Last-Event-ID."""
         after = last_event_id if last_event_id is not None else since
 
         async def events() -> AsyncIterator[bytes]:
@@ -106,5 +106,7 @@ def _told(change: Change, actor: Actor, registry: Registry, known: Callable[[Lay
         "scenario": change.scenario,
         "count": change.count if whole else None,
         "extent": list(change.extent) if whole and change.extent is not None else None,
+        **({"output": change.output} if change.output is not None else {}),
+        **({"cells": change.cells} if whole and change.cells else {}),
     }
     return b"id: %d\ndata: %s\n\n" % (change.seq, msgspec.json.encode(body))

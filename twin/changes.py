@@ -27,7 +27,7 @@ POLL_S = 0.5
 BATCH = 1000
 AGAIN_S = 0.01
 _LEFT = "select exists (select from twin.change where seq is null)"
-_SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant, output from twin.change where seq > %s order by seq limit %s"
+_SINCE = "select seq, layer, scenario, count, west, south, east, north, tenant, output, cells from twin.change where seq > %s order by seq limit %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Change:
     extent: BBox | None
     tenant: int
     output: str | None = None
+    cells: tuple[str, ...] = ()
+    """Of an output `scene`: the cells whose content is new, as level/x/y; empty where they are not known, or too many."""
 
 
 async def last_seq(database: Database) -> int:
@@ -57,7 +59,10 @@ async def since(database: Database, seq: int, *, limit: int = BATCH) -> list[Cha
     """Numbered changes after `seq`, oldest first."""
     async with database.async_session(SYSTEM) as session:
         rows = await (await session.execute(_SINCE, (seq, limit))).fetchall()
-    return [Change(r[0], r[1], r[2], r[3], None if r[4] is None else BBox(*r[4:8]), r[8], r[9]) for r in rows]
+    return [
+        Change(r[0], r[1], r[2], r[3], None if r[4] is None else BBox(*r[4:8]), r[8], r[9], tuple(r[10] or ()))
+        for r in rows
+    ]
 
 
 async def follow(database: Database, seq: int) -> AsyncIterator[Change]:

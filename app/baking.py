@@ -70,7 +70,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Who works: so many processes of this machine, or the cluster at `scheduler`."""
+    """Who works: so many processes of this machine (1: this one; None: one for each core), or the cluster at `scheduler`."""
 
     workers: int | None = None
     scheduler: str | None = None
@@ -153,12 +153,30 @@ def run(tasks: Sequence[Task], database: Database, *, crew: Crew, console: Conso
         console.print(f"{done:,} {what} are there already.", markup=False)
     if not waiting:
         return
-    door = Door.of(database)
-    with _bar(console) as bar, _client(crew) as client:
+    with _bar(console) as bar, _working(crew, waiting, Door.of(database)) as results:
         shown = bar.add_task(what, total=sum(task.size for task in tasks), completed=done)
-        for task, data in _results(client, waiting, door):
+        for task, data in results:
             kept(task.path, data)
             bar.advance(shown, task.size)
+
+
+@contextlib.contextmanager
+def _working(crew: Crew, tasks: Sequence[Task], door: Door) -> Iterator[Iterator[tuple[Task, bytes]]]:
+    """The pieces as they are done: by this process where one worker is wished, else by Dask's."""
+    if crew.workers == 1:
+        yield ((task, _taken(_worked(door, task.make, task.words))) for task in tasks)
+        return
+    with _client(crew) as client:
+        yield _results(client, tasks, door)
+
+
+def _taken(answer: bytes | tuple[str, str, str]) -> bytes:
+    """A worker's answer; raises the error that it tells of."""
+    if isinstance(answer, bytes):
+        return answer
+    name, message, remedy = answer
+    found: type[TwinError] = getattr(errors, name, TwinError)
+    raise found(message, remedy=remedy)
 
 
 def _results(client: Any, tasks: Sequence[Task], door: Door) -> Iterator[tuple[Task, bytes]]:
@@ -179,12 +197,10 @@ def _results(client: Any, tasks: Sequence[Task], door: Door) -> Iterator[tuple[T
     queue = distributed.as_completed([future for _ in range(most) if (future := submit()) is not None])
     for future in queue:
         task = waiting.pop(future)
-        answer = future.result()
-        if isinstance(answer, tuple):
-            raise _error(*answer)
+        data = _taken(future.result())
         if (another := submit()) is not None:
             queue.add(another)
-        yield task, answer
+        yield task, data
 
 
 def _worked(door: Door, make: Callable[..., bytes], words: tuple[Any, ...]) -> bytes | tuple[str, str, str]:
@@ -207,12 +223,6 @@ def _worked(door: Door, make: Callable[..., bytes], words: tuple[Any, ...]) -> b
                 )
             time.sleep(attempt)
     return "Unavailable", "the layer's tables are being made", "try again in a moment"
-
-
-def _error(name: str, message: str, remedy: str) -> TwinError:
-    found = getattr(errors, name, TwinError)
-    made: TwinError = found(message, remedy=remedy)
-    return made
 
 
 @contextlib.contextmanager

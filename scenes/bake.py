@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from isal import isal_zlib
+
 from scenes import catalogue
 from scenes.outlines import Separation
 from scenes.quadtree import LEVELS, Cell, Grid, cell_of
@@ -114,7 +116,7 @@ def file(path: str, plain: bytes, *, deflate: bool) -> File:
 
 
 def _deflated(plain: bytes) -> bytes:
-    made = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
+    made = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
     return made.compress(plain) + made.flush()
 
 

@@ -1,7 +1,8 @@
 """`/live`: the stream over WebSocket and server-sent events, the newest values at once, the history of one sensor.
 
 Messages are `{"type": "snapshot" | "update", "seq", "skipped"?, "sensors": [{id, fid, datastream, lon, lat, district,
-phenomenon, value, unit, time, quality, origin}]}`. Subscribe by `layers`, `bbox`, `districts`, `sensors`, `phenomena`; resume by `since`.
+phenomenon, value, unit, time, quality, origin}]}`. Subscribe by `layers`, `bbox`, `districts`, `sensors`, `phenomena`,
+`datastreams`; resume by `since`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from fastapi import APIRouter, Header, Query, Request, Response, WebSocket, WebS
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from layers.live.following import Follower, Interest, read_interest
+from layers.live.follower import Follower
+from layers.live.following import Interest, read_interest
 from layers.live.hub import Hub
 from layers.live.store import query
 from twin.access import ANONYMOUS, Actor
-from twin.errors import BadInput, NotFound, TwinError
+from twin.errors import BadInput, NotFound, TwinError, Unavailable
 from twin.http import ActorHere, DatabaseHere
 
 router = APIRouter(prefix="/live", tags=["live"])
@@ -51,16 +53,16 @@ async def sse(
     hub = _hub(request.app.state.hub)
     await hub.ready()
 
-    async def events() -> AsyncIterator[bytes]:
+    async def events() -> AsyncIterator[str]:
         async with hub.follow(actor, interest, since=since) as follower:
             while True:
                 try:
                     async with asyncio.timeout(_HEARTBEAT_S):
                         seq, message = await follower.next_message()
                 except TimeoutError:
-                    yield b": still here\n\n"
+                    yield ": still here\n\n"
                 else:
-                    yield b"id: %d\ndata: %s\n\n" % (seq, message)
+                    yield f"id: {seq}\ndata: {message}\n\n"
 
     return StreamingResponse(
         events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -100,7 +102,7 @@ async def ws(socket: WebSocket) -> None:
 async def _send(socket: WebSocket, follower: Follower) -> None:
     while True:
         _, message = await follower.next_message()
-        await socket.send_text(message.decode())
+        await socket.send_text(message)
 
 
 async def _listen(socket: WebSocket, hub: Hub, follower: Follower) -> None:
@@ -110,9 +112,9 @@ async def _listen(socket: WebSocket, hub: Hub, follower: Follower) -> None:
         try:
             if len(words) > _MOST_WORDS:
                 raise BadInput("the subscription is too long", remedy=f"say it in {_MOST_WORDS} characters")
-            follower.interest, since = _asked(_flat(words))
-            hub.restart(follower, since=since)
-        except BadInput as error:
+            interest, since = _asked(_flat(words))
+            await hub.restart(follower, interest, since=since)
+        except (BadInput, Unavailable) as error:
             await socket.send_text(_told(error).decode())
 
 

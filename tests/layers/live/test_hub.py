@@ -12,7 +12,8 @@ import uvicorn
 import websockets
 from fastapi import FastAPI
 
-from layers.live.following import Follower, Interest, Place, Update, read_interest
+from layers.live.follower import Batch, Follower
+from layers.live.following import Interest, Place, Update, read_interest
 from layers.live.hub import Hub
 from layers.live.router import router
 from layers.live.spool import Message
@@ -177,14 +178,14 @@ def test_a_slow_listener_gets_the_newest_of_each_sensor_and_is_told_what_it_miss
         slow = Follower(ANONYMOUS, Interest(), most=10)
         slow.restart(0, [])
         for seq in range(1, 1001):
-            slow.offer(seq, [_update(seq % 3, seq)])
+            slow.offer(Batch(seq, [_update(seq % 3, seq)]))
             assert slow.waiting <= 10
         assert json.loads((await slow.next_message())[1])["type"] == "snapshot"
         seq, raw = await slow.next_message()
         message = json.loads(raw)
         assert (seq, message["skipped"]) == (1000, 997)
         assert sorted(one["value"] for one in message["sensors"]) == [998, 999, 1000]
-        slow.offer(1001, [_update(0, 7)])
+        slow.offer(Batch(1001, [_update(0, 7)]))
         assert "skipped" not in json.loads((await slow.next_message())[1])
 
     asyncio.run(listen())

@@ -103,6 +103,12 @@ def bake(
             place.clear()
             return None
         wanted = occupied if changed is None else occupied[np.isin(occupied, changed)]
+        if since is None and not len(wanted):
+            place.clear()
+            raise BadInput(
+                "nothing lies there",
+                remedy="choose layers, zooms and an area where something is loaded: /layers counts",
+            )
         tasks = plan.tasks(database, wanted)
         run(tasks, database, crew=crew, console=console, what="tiles")
         contents, thinned = archive_pieces.joined([task.path for task in tasks])

@@ -35,6 +35,7 @@ BENCHES = {
     "stock": "app.bench.stock:stock_bench",
     "tiles": "app.bench.vector_tiles:tiles_bench",
     "page": "app.bench.page:page_bench",
+    "bake": "app.bench.baking:bake_bench",
     "streams": "app.bench.streams:streams_bench",
 }
 """By name: the function that measures. Each brings its own database and ends it."""

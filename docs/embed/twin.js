@@ -29,14 +29,14 @@ export async function read(path) {
   return answer.json();
 }
 
-/** Fill the card: the key, and the origins of everything that is drawn. Gives the attribution of the sources. */
+/** Fill the card: its key, if it has one, and the origins of everything that is drawn. Gives the attribution of the sources. */
 export async function describe() {
   const { layers } = await read("/layers");
   const shown = layers.filter((one) => names.includes(one.name));
   const origins = [...new Set(shown.flatMap((one) => one.origins))].sort();
   const marks = document.querySelector(".marks");
   marks.replaceChildren(...origins.map((origin) => made("span", `mark ${origin}`, origin)));
-  document.querySelector(".key").replaceChildren(
+  document.querySelector(".key")?.replaceChildren(
     ...drawn.map((one) => {
       const row = made("li", "", "");
       const patch = made("i", "", "");

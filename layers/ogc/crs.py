@@ -38,7 +38,7 @@ class Named:
         if self.crs == WGS84:
             return Projection(sql.SQL("st_flipcoordinates(t.geom)"), DIGITS) if self.flipped else None
         code = self.crs.to_epsg()
-        target = sql.Literal(code) if code else sql.Literal(self.crs.to_proj4())
+        target = sql.Literal(code) if code else sql.Literal(self.crs.to_wkt())
         return Projection(sql.SQL("st_transform(t.geom, {})").format(target), 3)
 
 

@@ -72,8 +72,12 @@ def page(request: Request, layer: Layer, root: str) -> Page:
     """What a request for features asks. Raises BadInput for what is unknown, malformed or given twice."""
     known_only(request, STANDARD | set(queryable_names(layer)))
     words = dict(request.query_params)
+    for name in STANDARD & words.keys():
+        if not words[name]:
+            raise BadInput(f"the parameter {name} is empty", remedy="give it a value, or leave it out")
     crs = named(words.get("crs"), root, parameter="crs")
-    boxed = box(words["bbox"], named(words.get("bbox-crs"), root, parameter="bbox-crs")) if "bbox" in words else None
+    corners = named(words.get("bbox-crs"), root, parameter="bbox-crs")
+    boxed = box(words["bbox"], corners) if "bbox" in words else None
     if words.get("filter-lang") not in (None, "cql2-text", "cql2-json"):
         raise BadInput(f"filter-lang={words['filter-lang'][:40]!r} is not known", remedy="use cql2-text or cql2-json")
     language: filters.Language = "cql2-json" if words.get("filter-lang") == "cql2-json" else "cql2-text"

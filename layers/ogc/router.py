@@ -35,6 +35,9 @@ from twin.db import Database, Session
 from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
 
+_POLICY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+}
 _HEADERS = {"Vary": "Accept, Authorization, Cookie", "Cache-Control": "no-cache"}
 
 
@@ -77,7 +80,7 @@ def _add_about(made: APIRouter, registry: Registry, more: tuple[Extension, ...])
         found = next((one for one in OFFERED if one.path == f"/crs/{name}"), None)
         if found is None:
             raise NotFound(f"there is no CRS {name[:60]!r} here", remedy="/ogc/collections lists them")
-        return told(found.crs.to_json_dict())
+        return told((found.crs.source_crs or found.crs).to_json_dict())
 
 
 def _add_collections(made: APIRouter, registry: Registry, more: tuple[Extension, ...]) -> None:
@@ -143,7 +146,8 @@ def _add_items(made: APIRouter, registry: Registry) -> None:
         chunks = await courier.send(database, actor, work, pool="features", gone=gone(request))
         if chunks is None or layer is None:
             return Response(status_code=GONE)
-        headers = (wanted or items.page(request, layer, root_of(request))).headers(html=html)
+        asked = wanted or items.page(request, layer, root_of(request))
+        headers = asked.headers(html=html) | (_POLICY if html else {})
         return StreamingResponse(chunks, media_type=f"{HTML}; charset=utf-8" if html else GEOJSON, headers=headers)
 
     @made.get("/collections/{name}/items/{ident:path}", summary="OGC API: one feature")
@@ -184,5 +188,4 @@ def told(document: Json, media: str = JSON, more: dict[str, str] | None = None) 
 
 def page(text: str) -> Response:
     """A page; it runs nothing and asks nobody."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    return HTMLResponse(text, headers={**_HEADERS, "Content-Security-Policy": policy})
+    return HTMLResponse(text, headers={**_HEADERS, **_POLICY})

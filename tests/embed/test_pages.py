@@ -10,7 +10,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import numpy as np
@@ -37,7 +37,7 @@ PAGES = ("maplibre", "openlayers", "leaflet")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
+    extensions_map: ClassVar = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
 
     def log_message(self, *_: Any) -> None:
         """Nobody reads it."""
@@ -67,7 +67,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_shows_the_twin_and_asks_nobody_else(name: str, service: Service, elsewhere: str, browser: Browser) -> None:
+def test_the_page_shows_the_twin_and_asks_nobody_else(
+    name: str, service: Service, elsewhere: str, browser: Browser
+) -> None:
     page = browser.new_page(viewport={"width": 1000, "height": 700})
     asked: set[str] = set()
     wrong: list[str] = []
@@ -134,12 +136,16 @@ def test_any_site_may_read_what_everybody_may_read(service: Service, path: str) 
         assert answer.status_code in (200, 204)
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in answer.headers
-        assert {"ETag", "Twin-Thinned", "Content-Crs"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+        assert {"ETag", "Twin-Thinned", "Content-Crs"} <= set(
+            answer.headers["access-control-expose-headers"].split(", ")
+        )
 
 
 def test_another_site_may_not_write_or_bring_a_token(service: Service) -> None:
     asked = {"Origin": "https://planner.example", "Access-Control-Request-Method": "GET"}
-    read = httpx.options(f"{service.address}/layers", headers={**asked, "Access-Control-Request-Headers": "if-none-match"})
+    read = httpx.options(
+        f"{service.address}/layers", headers={**asked, "Access-Control-Request-Headers": "if-none-match"}
+    )
     assert read.status_code == 204
     assert "Authorization" not in read.headers["access-control-allow-headers"]
     write = httpx.options(f"{service.address}/layers", headers={**asked, "Access-Control-Request-Method": "POST"})

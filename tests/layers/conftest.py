@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from layers import tables
+from layers.ogc.router import router as ogc_router
 from layers.registry import Registry
 from layers.router import router
 from layers.spec import Field, Layer, Sector, Titles
@@ -77,6 +78,7 @@ def serve(database: Database, registry: Registry, asker: Actor | None) -> TestCl
     app.state.database = database
     install_problems(app)
     app.include_router(router(registry, region=BBox(28.86, -2.84, 30.90, -1.05)))
+    app.include_router(ogc_router(registry))
     if asker is not None:
 
         async def known(scope: dict[str, object], receive: object, send: object) -> None:

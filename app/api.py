@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import leader, outputs, page
+from app import leader, outputs, page, scenery
 from app.auth import Gate, asker_of
 from app.feed import Feed
 from app.feed import router as changes_router
@@ -92,6 +92,7 @@ class Parts(PageParts):
         self.archives = Archives(settings.data.state / "archives")
         self.vectors = VectorTiles(registry, database, self.cache, archives=self.archives)
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
+        self.scenes = scenery.scenes_over(database, settings, ground=self.ground)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()
@@ -135,6 +136,7 @@ class Parts(PageParts):
                     self.settings,
                     SYSTEM,
                     told=lambda *_: None,
+                    served=self.scenes,
                     layers=layers,
                 )
             except TwinError as error:

@@ -7,34 +7,45 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from app import scenery
 from layers.registry import Registry
 from layers.spec import Layer
-from scenes import cells
 from scenes.quadtree import Grid
+from scenes.scene import Scenes
 from tiles import generalise
 from twin.access import Actor
 from twin.audit import Unit
 from twin.db import Database, Session
 from twin.grid import BBox
-from twin.settings import Settings
+from twin.settings import ROOT, Settings
 
 Output = Literal["tiles", "scene"]
-BUILDINGS = "infrastructure.buildings"
+Kept = Mapping[str, Sequence[KeptScene]]
+PEAKS = ROOT / "data" / "seed" / "peaks.csv"
 WORKERS = 2
+_NUMBER_TRIES, _NUMBER_PAUSE_S = 40, 0.05
 MOST_MENDED = 500
 """Beyond so many changes a whole making is quicker than mending each place."""
 _LOCK = "select pg_try_advisory_xact_lock(hashtext('twin.outputs'))"
 _WAITING = (
-    "select l.name, l.generation, m.change_id, coalesce((select max(c.id) from twin.change c where c.layer = l.name and c.scenario is null and c.output is null), 0), l.count"
-    " from twin.layer l left join companion.made m on m.layer = l.name and m.output = %s where m.generation is distinct from l.generation"
+    "select l.name, l.generation, case when m.change_id <= r.change_seq then m.change_id end, r.change_seq, l.count"
+    " from twin.layer l cross join twin.reader r left join companion.made m on m.layer = l.name and m.output = %(output)s"
+    " where (%(layers)s::text[] is null or l.name = any (%(layers)s)) and (m.generation is distinct from l.generation or exists"
+    " (select from twin.change c where c.layer = l.name and c.scenario is null and c.output is null and c.seq > m.change_id))"
 )
-_PLACES = "select count, west, south, east, north from twin.change where layer = %s and scenario is null and output is null and id > %s and id <= %s limit %s"
+_NUMBER = "select twin.advance()"
+_UNNUMBERED = "select exists (select from twin.change where seq is null)"
+_STANDING = (
+    "select l.name, l.generation, null, coalesce((select max(c.id) from twin.change c where c.layer = l.name and c.scenario is null and c.output is null), 0), l.count"
+    " from twin.layer l where l.name = any(%s)"
+)
+_PLACES = "select count, west, south, east, north from twin.change where layer = %s and scenario is null and output is null and seq > %s and seq <= %s limit %s"
 _MADE = (
     "insert into companion.made (output, layer, generation, change_id) values (%s, %s, %s, %s) on conflict (output, layer)"
     " do update set generation = excluded.generation, change_id = excluded.change_id, at = now()"
@@ -42,9 +53,9 @@ _MADE = (
 _TELL = (
     "insert into twin.change (tenant, layer, output, count, west, south, east, north)"
     " select twin.tenant(), name, %s, count, st_xmin(extent), st_ymin(extent), st_xmax(extent), st_ymax(extent)"
-    " from twin.layer where name = %s and count > 0"
+    " from twin.layer where name = %s and count > 0 and extent is not null"
 )
-_TELL_PLACE = "insert into twin.change (tenant, layer, output, count, west, south, east, north) values (twin.tenant(), %s, %s, %s, %s, %s, %s, %s)"
+_TELL_PLACE = "insert into twin.change (tenant, layer, output, count, west, south, east, north, cells) values (twin.tenant(), %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class _Work:
     layer: Layer
     generation: int
     since: int | None
-    """The last change that the output knows of; None where it was never made."""
+    """The number of the last change that the output knows of; None where it was never made."""
     until: int
     size: int
     """Features of the layer."""
@@ -72,26 +83,40 @@ class _Work:
 
 def scene_grid(settings: Settings) -> Grid:
     """The quadtree of the region's scenes; build and service must use the same."""
-    return Grid.over(settings.data.region)
+    return scenery.grid_of(settings)
 
 
 def make(
-    database: Database, registry: Registry, settings: Settings, actor: Actor, *, told: Callable[[Output, str], None]
-) -> list[Made]:
+    database: Database,
+    registry: Registry,
+    settings: Settings,
+    actor: Actor,
+    *,
+    told: Callable[[Output, str], None],
+    served: Scenes | None = None,
+    layers: Collection[str] | None = None,
+) -> list[Made] | None:
     """Bring every output up to its layer, each in a transaction of its own, and tell open maps.
 
-    Two layers are at work at once, the largest first. A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. Returns at once, with nothing, where
-    another process is at it.
+    Two layers are at work at once, the largest first. A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. `layers`: those that
+    a numbered change was heard of; None: look at all. Returns at once, with None, where another process is at it.
     """
     telling = threading.Lock()
+    shown = served if served is not None else scenery.scenes_over(database, settings)
 
     def one(work: _Work) -> Made:
         with telling:
             told(work.output, work.layer.name)
-        return _done(database, settings, actor, work)
+        return _done(database, settings, actor, work, shown)
 
     with _alone(database, actor) as ours:
-        waiting = _waiting(database, registry, actor) if ours else []
+        if not ours:
+            return None
+        if layers is None:
+            _number(database, actor)
+        waiting = _waiting(database, registry, actor, shown, layers)
+        if len(waiting) == 1:
+            return [one(waiting[0])]
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="outputs") as workers:
             futures = [workers.submit(one, work) for work in waiting]
             try:
@@ -100,13 +125,14 @@ def make(
                 workers.shutdown(cancel_futures=True)
 
 
-def _done(database: Database, settings: Settings, actor: Actor, work: _Work) -> Made:
+def _done(database: Database, settings: Settings, actor: Actor, work: _Work, served: Scenes) -> Made:
     """One output brought up to its layer, in one transaction."""
     started = time.monotonic()
     with database.session(actor, pool="owner", unit=Unit(f"make.{work.output}", work.layer.name)) as session:
         session.execute("set local synchronous_commit = off")
         places = _places(session, work)
-        session.count = _mend(session, work, places, settings) if places else _make(session, work, settings)
+        grid = scene_grid(settings)
+        session.count = _mend(session, work, places, served, grid) if places else _make(session, work, served)
         session.detail = {"mended": places is not None}
         session.execute(_MADE, (work.output, work.layer.name, work.generation, work.until))
         session.execute("notify twin_change")
@@ -120,18 +146,58 @@ def _alone(database: Database, actor: Actor) -> Iterator[bool]:
         yield bool(row and row[0])
 
 
-def _waiting(database: Database, registry: Registry, actor: Actor) -> list[_Work]:
+def _number(database: Database, actor: Actor) -> None:
+    """See to it that what was committed is numbered, by ourselves or by the service; an older open transaction may keep some back."""
+    for _ in range(_NUMBER_TRIES):
+        with database.session(actor, pool="owner") as session:
+            session.execute(_NUMBER)
+            row = session.execute(_UNNUMBERED).fetchone()
+        if not (row and row[0]):
+            return
+        time.sleep(_NUMBER_PAUSE_S)
+
+
+def _kept(served: Scenes) -> Kept:
+    """Layer to the scenes that are summed up from it."""
+    found: dict[str, list[KeptScene]] = {}
+    for scene in served.values():
+        if isinstance(scene, KeptScene):
+            for layer in scene.layers:
+                found.setdefault(layer, []).append(scene)
+    return found
+
+
+def _waiting(database: Database, registry: Registry, actor: Actor, kept: Kept) -> list[_Work]:
     found: list[_Work] = []
-    outputs: tuple[Output, ...] = ("tiles", "scene")
     with database.session(actor, pool="owner") as session:
-        for output in outputs:
-            for name, generation, since, until, size in session.execute(_WAITING, (output,)).fetchall():
-                layer = registry.layers.get(name)
-                if layer is not None and not layer.is_raster and (output == "tiles" or name == BUILDINGS):
-                    found.append(_Work(output, layer, generation, since, until, size))
-    return sorted(
-        found, key=lambda work: (-work.size * (2 if work.layer.coverage else 1), work.layer.name, work.output)
-    )
+        for name, generation, since, until, size in session.execute(_WAITING, ("tiles",)).fetchall():
+            layer = registry.layers.get(name)
+            if layer is not None and not layer.is_raster:
+                found.append(_Work("tiles", layer, generation, since, until, size))
+        found += _waiting_scenes(session, registry, kept)
+    return sorted(found, key=lambda work: (-_weight(work), work.layer.name, work.output))
+
+
+def _waiting_scenes(session: Session, registry: Registry, kept: Kept) -> list[_Work]:
+    """What scenes have to follow; all on the ground, whole, where the ground itself moved on."""
+    rows = {row[0]: row for row in session.execute(_WAITING, ("scene",)).fetchall()}
+    ground = [name for name in GROUND if name in rows]
+    if ground:
+        standing = session.execute(_STANDING, (list(kept),)).fetchall()
+        rows |= {row[0]: (*row[:2], None, *row[3:]) for row in standing}
+    found = []
+    for name, generation, since, until, size in rows.values():
+        layer = registry.layers.get(name)
+        if layer is not None and (name == BUILDINGS or name in kept or name in GROUND):
+            found.append(_Work("scene", layer, generation, None if layer.is_raster else since, until, size))
+    return found
+
+
+def _weight(work: _Work) -> float:
+    """Tiles and buildings first, the largest first: they are what a map opens with."""
+    if work.output == "scene" and work.layer.name != BUILDINGS:
+        return -1.0
+    return work.size * (2 if work.layer.coverage else 1)
 
 
 def _places(session: Session, work: _Work) -> list[tuple[int, BBox]] | None:
@@ -144,21 +210,27 @@ def _places(session: Session, work: _Work) -> list[tuple[int, BBox]] | None:
     return [(row[0], BBox(*row[1:])) for row in rows if row[1] is not None]
 
 
-def _mend(session: Session, work: _Work, places: list[tuple[int, BBox]], settings: Settings) -> int:
+def _mend(
+    session: Session, work: _Work, places: list[tuple[int, BBox]], settings: Settings, kept: Kept
+) -> int:  # fmt: skip
     extents = [box for _, box in places]
-    if work.output == "scene":
+    if work.output == "tiles":
+        looked = generalise.refresh(session.connection, work.layer, extents=extents)
+    elif work.layer.name == BUILDINGS:
         looked = cells.refresh(session.connection, work.layer, extents, grid=scene_grid(settings)).buildings
     else:
-        looked = generalise.refresh(session.connection, work.layer, extents=extents)
+        looked = sum(scene.refresh(session, extents) for scene in kept.get(work.layer.name, ()))
     for count, box in places:
         session.execute(_TELL_PLACE, (work.layer.name, work.output, count, *box))
     return looked
 
 
-def _make(session: Session, work: _Work, settings: Settings) -> int:
-    if work.output == "scene":
+def _make(session: Session, work: _Work, settings: Settings, kept: Kept) -> int:
+    if work.output == "tiles":
+        made = max(generalise.build(session.connection, work.layer).values(), default=0)
+    elif work.layer.name == BUILDINGS:
         made = cells.build(session.connection, work.layer, grid=scene_grid(settings)).buildings
     else:
-        made = max(generalise.build(session.connection, work.layer).values(), default=0)
+        made = sum(scene.build(session) for scene in kept.get(work.layer.name, ()))
     session.execute(_TELL, (work.output, work.layer.name))
     return made

@@ -16,18 +16,19 @@ from typing import Literal
 from app import scenery
 from layers.registry import Registry
 from layers.spec import Layer
-from scenes.quadtree import Grid
+from scenes.quadtree import Cell, Grid
 from scenes.scene import Scenes
 from tiles import generalise
 from twin.access import Actor
 from twin.audit import Unit
 from twin.db import Database, Session
 from twin.grid import BBox
-from twin.settings import ROOT, Settings
+from twin.settings import Settings
 
 Output = Literal["tiles", "scene"]
-Kept = Mapping[str, Sequence[KeptScene]]
-PEAKS = ROOT / "data" / "seed" / "peaks.csv"
+GROUND = ("land.terrain", "land.lakes")
+"""Layers that scenes on the ground stand on: where one moves on, all their cells are summed up anew."""
+BUILDINGS = "infrastructure.buildings"
 WORKERS = 2
 _NUMBER_TRIES, _NUMBER_PAUSE_S = 40, 0.05
 MOST_MENDED = 500
@@ -41,10 +42,7 @@ _WAITING = (
 )
 _NUMBER = "select twin.advance()"
 _UNNUMBERED = "select exists (select from twin.change where seq is null)"
-_STANDING = (
-    "select l.name, l.generation, null, coalesce((select max(c.id) from twin.change c where c.layer = l.name and c.scenario is null and c.output is null), 0), l.count"
-    " from twin.layer l where l.name = any(%s)"
-)
+_STANDING = "select l.name, l.generation, null::bigint, r.change_seq, l.count from twin.layer l cross join twin.reader r where l.name = any(%s)"
 _PLACES = "select count, west, south, east, north from twin.change where layer = %s and scenario is null and output is null and seq > %s and seq <= %s limit %s"
 _MADE = (
     "insert into companion.made (output, layer, generation, change_id) values (%s, %s, %s, %s) on conflict (output, layer)"
@@ -157,38 +155,32 @@ def _number(database: Database, actor: Actor) -> None:
         time.sleep(_NUMBER_PAUSE_S)
 
 
-def _kept(served: Scenes) -> Kept:
-    """Layer to the scenes that are summed up from it."""
-    found: dict[str, list[KeptScene]] = {}
-    for scene in served.values():
-        if isinstance(scene, KeptScene):
-            for layer in scene.layers:
-                found.setdefault(layer, []).append(scene)
-    return found
-
-
-def _waiting(database: Database, registry: Registry, actor: Actor, kept: Kept) -> list[_Work]:
+def _waiting(
+    database: Database, registry: Registry, actor: Actor, served: Scenes, layers: Collection[str] | None
+) -> list[_Work]:
     found: list[_Work] = []
+    looked = None if layers is None else list(layers)
     with database.session(actor, pool="owner") as session:
-        for name, generation, since, until, size in session.execute(_WAITING, ("tiles",)).fetchall():
+        rows = session.execute(_WAITING, {"output": "tiles", "layers": looked}).fetchall()
+        for name, generation, since, until, size in rows:
             layer = registry.layers.get(name)
             if layer is not None and not layer.is_raster:
                 found.append(_Work("tiles", layer, generation, since, until, size))
-        found += _waiting_scenes(session, registry, kept)
+        found += _waiting_scenes(session, registry, served, looked)
     return sorted(found, key=lambda work: (-_weight(work), work.layer.name, work.output))
 
 
-def _waiting_scenes(session: Session, registry: Registry, kept: Kept) -> list[_Work]:
+def _waiting_scenes(session: Session, registry: Registry, served: Scenes, layers: list[str] | None) -> list[_Work]:
     """What scenes have to follow; all on the ground, whole, where the ground itself moved on."""
-    rows = {row[0]: row for row in session.execute(_WAITING, ("scene",)).fetchall()}
-    ground = [name for name in GROUND if name in rows]
-    if ground:
-        standing = session.execute(_STANDING, (list(kept),)).fetchall()
-        rows |= {row[0]: (*row[:2], None, *row[3:]) for row in standing}
+    fed = {layer for scene in served.values() for layer in scene.layers}
+    rows = {row[0]: row for row in session.execute(_WAITING, {"output": "scene", "layers": layers}).fetchall()}
+    if any(name in rows for name in GROUND):
+        standing = session.execute(_STANDING, (sorted(fed - {BUILDINGS}),)).fetchall()
+        rows |= {row[0]: row for row in standing}
     found = []
     for name, generation, since, until, size in rows.values():
         layer = registry.layers.get(name)
-        if layer is not None and (name == BUILDINGS or name in kept or name in GROUND):
+        if layer is not None and (name in fed or name in GROUND):
             found.append(_Work("scene", layer, generation, None if layer.is_raster else since, until, size))
     return found
 
@@ -210,27 +202,23 @@ def _places(session: Session, work: _Work) -> list[tuple[int, BBox]] | None:
     return [(row[0], BBox(*row[1:])) for row in rows if row[1] is not None]
 
 
-def _mend(
-    session: Session, work: _Work, places: list[tuple[int, BBox]], settings: Settings, kept: Kept
-) -> int:  # fmt: skip
+def _mend(session: Session, work: _Work, places: list[tuple[int, BBox]], served: Scenes, grid: Grid) -> int:
     extents = [box for _, box in places]
-    if work.output == "tiles":
-        looked = generalise.refresh(session.connection, work.layer, extents=extents)
-    elif work.layer.name == BUILDINGS:
-        looked = cells.refresh(session.connection, work.layer, extents, grid=scene_grid(settings)).buildings
+    changed = set[Cell]()
+    if work.output == "scene":
+        looked, changed = scenery.mend(session, served, work.layer, extents)
     else:
-        looked = sum(scene.refresh(session, extents) for scene in kept.get(work.layer.name, ()))
+        looked = generalise.refresh(session.connection, work.layer, extents=extents)
     for count, box in places:
-        session.execute(_TELL_PLACE, (work.layer.name, work.output, count, *box))
+        near = scenery.near(changed, box, grid)
+        session.execute(_TELL_PLACE, (work.layer.name, work.output, count, *box, near))
     return looked
 
 
-def _make(session: Session, work: _Work, settings: Settings, kept: Kept) -> int:
-    if work.output == "tiles":
-        made = max(generalise.build(session.connection, work.layer).values(), default=0)
-    elif work.layer.name == BUILDINGS:
-        made = cells.build(session.connection, work.layer, grid=scene_grid(settings)).buildings
+def _make(session: Session, work: _Work, served: Scenes) -> int:
+    if work.output == "scene":
+        made = scenery.make(session, served, work.layer)
     else:
-        made = sum(scene.build(session) for scene in kept.get(work.layer.name, ()))
+        made = max(generalise.build(session.connection, work.layer).values(), default=0)
     session.execute(_TELL, (work.output, work.layer.name))
     return made

@@ -11,10 +11,9 @@ from layers.ground import GroundKeeper
 from layers.spec import Layer
 from layers.voids import read_spots
 from scenes.buildings import Buildings
-from scenes.layered import LayerScene
 from scenes.quadtree import Cell, Grid
 from scenes.registry import scenes
-from scenes.scene import Scene, Scenes
+from scenes.scene import KeptScene, Scene, Scenes
 from scenes.terrain import Floats, Terrain
 from twin.access import ANONYMOUS
 from twin.crs import geoid_separation
@@ -54,7 +53,7 @@ def make(session: Session, served: Scenes, layer: Layer) -> int:
     for scene in fed_by(served, layer.name):
         if isinstance(scene, Buildings):
             most = max(most, scene.build(session, layer).buildings)
-        elif isinstance(scene, LayerScene):
+        elif isinstance(scene, KeptScene):
             most = max(most, scene.build(session))
     return most
 
@@ -66,7 +65,7 @@ def mend(session: Session, served: Scenes, layer: Layer, extents: Sequence[BBox]
         if isinstance(scene, Buildings):
             done = scene.refresh(session, layer, extents)
             looked, cells = looked + done.buildings, cells | set(done.cells)
-        elif isinstance(scene, LayerScene):
+        elif isinstance(scene, KeptScene):
             looked += scene.refresh(session, extents)
     return looked, cells
 

@@ -159,11 +159,14 @@ class Borders:
         at = lines.starts
         if not len(at):
             return lines
-        # Cutting may move an end by a rounding: nearer than a millimetre is the same.
-        ends = np.rint(np.stack([lines.coords[at], lines.coords[at + 1]], axis=1) * 1e8).astype(np.int64)
-        turned = (ends[:, 0, 0] > ends[:, 1, 0]) | ((ends[:, 0, 0] == ends[:, 1, 0]) & (ends[:, 0, 1] > ends[:, 1, 1]))
-        ends[turned] = ends[turned, ::-1]
-        _, first = np.unique(ends.reshape(-1, 4), axis=0, return_index=True)
+        # Cutting may move an end by a rounding: nearer than a millimetre is the same. One number holds both coordinates.
+        steps = np.rint(lines.coords * 1e8).astype(np.int64)
+        number = steps[:, 0] * (1 << 31) + steps[:, 1]
+        a, b = np.minimum(number[at], number[at + 1]), np.maximum(number[at], number[at + 1])
+        order = np.lexsort((np.arange(len(at)), b, a))
+        fresh = np.ones(len(at), bool)
+        fresh[1:] = (a[order][1:] != a[order][:-1]) | (b[order][1:] != b[order][:-1])
+        first = order[fresh]
         keep = np.zeros(len(at), bool)
         keep[first] = True
         return runs(lines, np.zeros((len(at), 1), np.int64), keep)[0]

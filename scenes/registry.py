@@ -17,6 +17,7 @@ from scenes.quadtree import Grid
 from scenes.scene import Scene, Scenes
 from scenes.spans import Spans
 from scenes.terrain import Terrain
+from scenes.trees import Trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ RECIPES = (
 def scenes(*, grid: Grid, terrain: Terrain) -> Scenes:
     """All of them. What lies on the ground lies on ``terrain``, which is asked only then."""
     grounding = Grounding(terrain)
-    every: list[Scene] = [Buildings.over(grid, terrain.separation, terrain.heights)]
+    every: list[Scene] = [Buildings.over(grid, terrain.separation, terrain.heights), Trees(grid, grounding)]
     every += [
         LayerScene(one.name, one.title, one.kind, one.query, one.drawing, grid, grounding, one.remark)
         for one in RECIPES

@@ -5,13 +5,14 @@ Bytes of a cell depend on the actor's session, the scenario and the form alone, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from scenes.chunk import Compression
 from scenes.quadtree import Cell
 from scenes.tileset import Content
 from twin.db import Session
+from twin.grid import BBox
 
 Json = dict[str, Any]
 """Values of a JSON tree."""
@@ -49,6 +50,17 @@ class Scene(Protocol):
 
     def problems(self, session: Session, *, after: int, limit: int) -> list[Json]:
         """Features that could not be meshed as they stand, by fid above ``after``: fid, id, reason, drawn."""
+
+
+@runtime_checkable
+class KeptScene(Scene, Protocol):
+    """A scene whose cells are summed up after a load and followed afterwards, as twin_owner, in the caller's transaction."""
+
+    def build(self, session: Session) -> int:
+        """Every cell of the session's own tenant anew; gives how many features lie in cells."""
+
+    def refresh(self, session: Session, extents: Sequence[BBox]) -> int:
+        """The cells inside ``extents`` (old and new, degrees) anew; gives how many."""
 
 
 Scenes = Mapping[str, Scene]

@@ -26,6 +26,7 @@ from tiles.entry import AccessScope, Entry, Key, entry
 from tiles.filters import condition
 from tiles.history import History
 from tiles.queries import query
+from tiles.sensors import FRESH_S, LiveTiles, is_live, with_values
 from tiles.shared import recipe
 from twin import changes
 from twin.access import ANONYMOUS, Actor
@@ -87,6 +88,7 @@ class VectorTiles:
         self.history: History | None = None
         """What changed of late; None until changes are followed."""
         self.archives = archives or Archives()
+        self.live = LiveTiles()
         self._companions: frozenset[str] | None = None
         self._branches: dict[tuple[int, AccessScope], overlay.Branch] = {}
 
@@ -127,6 +129,8 @@ class VectorTiles:
         if self.away:
             raise Unavailable("the database is away and this tile is not at hand", remedy="try again in a moment")
         parts = self._parts(layers, tile.z, wish)
+        if branch is None and is_live(layers):
+            return await self.live.obtain(key, lambda: self._make(key, parts, actor, None))
 
         async def make() -> Entry:
             return await self._make(key, parts, actor, branch)
@@ -162,7 +166,8 @@ class VectorTiles:
         return parts
 
     async def _make(self, key: Key, parts: list[vector.Part], actor: Actor, branch: overlay.Branch | None) -> Entry:
-        if (baked := self.archives.tile(key)) is not None:
+        live = branch is None and any(is_live((one.layer,)) for one in parts)
+        if not live and (baked := self.archives.tile(key)) is not None:
             return _answer(key, baked)
         for attempt in (1, 2):
             known = self._companions
@@ -175,8 +180,10 @@ class VectorTiles:
                     if branch.touches(one.layer.name, key.tile) else one
                     for one in present
                 ]  # fmt: skip
+            if live:
+                present = [with_values(one) for one in present]
             try:
-                return _answer(key, await self._drawn(key.tile, present, actor))
+                return _answer(key, await self._drawn(key.tile, present, actor), live=live)
             except psycopg.errors.UndefinedTable as error:
                 self._companions = None  # a companion went since we looked: a layer is being loaded
                 if attempt == 2:
@@ -381,9 +388,10 @@ def described(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _answer(key: Key, made: vector.Made) -> Entry:
+def _answer(key: Key, made: vector.Made, *, live: bool = False) -> Entry:
     left = ",".join(f"{name}={count}" for name, count in made.thinned.items())
-    return entry(key, made.data, MEDIA_TYPE, more={"Twin-Thinned": left} if left else None)
+    lasts = f"max-age={FRESH_S:.0f}" if live else "no-cache"
+    return entry(key, made.data, MEDIA_TYPE, more={"Twin-Thinned": left} if left else None, lasts=lasts)
 
 
 def _descends(lineage: Hashable, scenario: int | None) -> bool:

@@ -180,7 +180,7 @@ def _number(text: str) -> int:
 def _flat(words: str) -> dict[str, str]:
     """A subscription message as query words: lists joined by commas."""
     try:
-        found = msgspec.json.decode(words, type=dict[str, str | int | list[str | float]])
+        found = msgspec.json.decode(words, type=dict[str, str | int | list[str | int | float]])
     except (msgspec.DecodeError, RecursionError) as failure:
         raise BadInput(
             f"the subscription is not understood: {failure}", remedy='send an object such as {"districts": ["Gasabo"]}'

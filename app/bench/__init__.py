@@ -35,19 +35,24 @@ BENCHES = {
     "stock": "app.bench.stock:stock_bench",
     "tiles": "app.bench.vector_tiles:tiles_bench",
     "page": "app.bench.page:page_bench",
+    "live": "app.bench.live:live_bench",
+    "live-store": "app.bench.live_store:store_bench",
     "bake": "app.bench.baking:bake_bench",
     "streams": "app.bench.streams:streams_bench",
 }
 """By name: the function that measures. Each brings its own database and ends it."""
+LONG = {"live-full": "app.bench.live_store:full_store_bench"}
+"""Those that take many minutes and gigabytes: run by name only."""
 
 
 def run(name: str, console: Console, *, page: Path | None = None) -> list[Row]:
     """Run one benchmark or `all`, print its table, write it into `page` if one is named, return its rows. Raises NotFound for another name."""
-    if name != "all" and name not in BENCHES:
-        raise NotFound(f"there is no benchmark {name!r}", remedy=f"choose all, {', '.join(BENCHES)}")
+    known = BENCHES | LONG
+    if name != "all" and name not in known:
+        raise NotFound(f"there is no benchmark {name!r}", remedy=f"choose all, {', '.join(known)}")
     rows: list[Row] = []
     for one in BENCHES if name == "all" else (name,):
-        module, _, function = BENCHES[one].partition(":")
+        module, _, function = known[one].partition(":")
         measure: Callable[[], list[Row]] = getattr(importlib.import_module(module), function)
         found = measure()
         console.print(table(one, found))

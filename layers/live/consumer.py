@@ -49,7 +49,10 @@ class ConsumerOptions:
 
 
 class Consumer:
-    """One consumer: a thread that receives, this thread that stores, one for each chore beside it (rollups; alerts where given)."""
+    """One consumer: a thread that receives, this thread that stores, one for each chore beside it (rollups; alerts where given).
+
+    `bare` stores and nothing else: rollups, partitions ahead and the outbox's end are then another process's.
+    """
 
     def __init__(
         self,
@@ -59,12 +62,13 @@ class Consumer:
         options: ConsumerOptions | None = None,
         *,
         chores: Sequence[Chore] = (),
+        bare: bool = False,
     ) -> None:
         self.options = options or ConsumerOptions()
         self.kept = Kept()
         self._store = Store(database)
         self._spool = Spool(folder / f"{self.options.name}.spool", limit_mb=self.options.spool_mb)
-        self._chores: tuple[Chore, ...] = (self._fold, self._tend, *chores)
+        self._chores: tuple[Chore, ...] = () if bare else (self._fold, self._tend, *chores)
         self._stop = threading.Event()
         self._retry_at = 0.0
         topics = f"$share/{self.options.group}/{TOPICS}" if self.options.group else TOPICS

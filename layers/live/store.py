@@ -22,10 +22,11 @@ from twin.errors import NotFound, TwinError, Unavailable
 log = logging.getLogger("layers.live")
 SQL = Path(__file__).parent / "sql"
 CONSUMER: Actor = actor("live consumer", "operator")
-_TYPES = (
+TYPES = (
     "timestamptz", "int8", "float8", "timestamptz", "float8", "float8", "int4", "int4", "text", "text", "text", "int2",
 )  # fmt: skip
-_COPY = "copy pg_temp.live_staged from stdin (format binary)"
+COPY = "copy pg_temp.live_staged from stdin (format binary)"
+"""How a batch reaches the staging table; TYPES are its columns' in order."""
 _RELOAD_AFTER = timedelta(seconds=1)
 _RELOAD_ALWAYS = timedelta(seconds=60)
 # An unknown topic makes the catalogue be read again, at most this often; changed bounds are met within a minute.
@@ -103,6 +104,15 @@ class Store:
             return self._keep(messages[:half], refused) + self._keep(messages[half:], refused)
         except psycopg.Error as failure:
             raise _refusing(failure) from failure
+
+    def judge(self, messages: Sequence[Message]) -> list[Observation]:
+        """The observations of messages, refused ones left out; nothing is stored."""
+        self._refresh(messages)
+        return self._judge(messages)[0]
+
+    def write(self, observations: list[Observation]) -> Kept:
+        """Store observations that are judged already, in one transaction."""
+        return self._write(observations, [])
 
     def fold(self) -> int:
         """Fold what arrived into the rollups; the number of batches folded, 0 where another process is at it."""
@@ -189,8 +199,8 @@ def _refusing(failure: psycopg.Error) -> Unavailable:
 
 def _insert(session: Session, observations: list[Observation]) -> tuple[int, int | None]:
     session.execute(query("staged"))
-    with session.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
+    with session.connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.set_types(TYPES)
         for one in observations:
             copy.write_row(one)
     row = session.execute(query("store")).fetchone()

@@ -1,0 +1,185 @@
+"""Whatever ends at whatever moment: what was published and what is stored are the same set, each observation once."""
+
+import contextlib
+import os
+import random
+import re
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import free_port
+
+from .conftest import Scale, Site, wait_for
+
+
+def test_kill_9_of_the_consumer(site: Site, scale: Scale) -> None:
+    consumer = site.consume()
+    load = site.load(scale.rate)
+    for _ in range(2):
+        time.sleep(scale.seconds / 2)
+        site.kill(consumer)
+        consumer = site.run("live", "consume")
+    time.sleep(scale.seconds / 2)
+    load.end()
+    site.settle(load.published)
+
+
+def test_kill_9_of_postgresql(site: Site, scale: Scale) -> None:
+    site.consume()
+    load = site.load(scale.rate)
+    time.sleep(scale.seconds / 2)
+    site.kill_postgres()
+    time.sleep(0.5)
+    site.cluster.start()
+    time.sleep(scale.seconds / 2)
+    load.end()
+    site.settle(load.published)
+    assert site.ask("select count(*) from iot.latest l where (phenomenon_time, sequence) <> (select (phenomenon_time, sequence)"
+                    " from iot.observation o where o.datastream = l.datastream order by 1 desc limit 1)") == [(0,)]  # fmt: skip
+
+
+def test_kill_9_of_the_broker(site: Site, scale: Scale) -> None:
+    """While a consumer keeps pace every acknowledged message has left the broker already."""
+    site.consume()
+    load = site.load(scale.rate)
+    for _ in range(2):
+        time.sleep(scale.seconds / 2)
+        site.kill_broker()
+        site.broker.start()
+    time.sleep(scale.seconds / 2)
+    load.end()
+    site.settle(load.published)
+
+
+def test_kill_9_of_the_service_while_it_serves_and_the_latest_are_right_afterwards(site: Site, scale: Scale) -> None:
+    site.consume()
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/live/latest"
+
+    def answers() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(address, timeout=5).status_code == 200
+        return False
+
+    load = site.load(scale.rate)
+    service = site.run("serve", TWIN_PORT=str(port))
+    wait_for(answers, 120, "the service")
+    site.kill(service)
+    site.run("serve", TWIN_PORT=str(port))
+    wait_for(answers, 120, "the service again")
+    load.end()
+    site.settle(load.published)
+    newest = dict(site.ask("select d.sensor, l.result from iot.latest l join iot.datastream d on d.id = l.datastream"))
+    wait_for(
+        lambda: {one["id"]: one["value"] for one in httpx.get(address, timeout=5).json()["sensors"]} == newest,
+        10,
+        "the latest",
+    )
+
+
+def test_a_database_that_stands_still_under_full_load(site: Site, scale: Scale) -> None:
+    site.consume()
+    load = site.load(scale.rate)
+    time.sleep(scale.seconds / 2)
+    site.cluster.stop()
+    time.sleep(scale.away_s)
+    site.cluster.start()
+    time.sleep(scale.seconds / 2)
+    load.end()
+    site.settle(load.published)
+
+
+def test_a_full_spool_leaves_the_rest_with_the_broker_and_memory_stays_bounded(site: Site, scale: Scale) -> None:
+    consumer = site.consume(TWIN_SPOOL_MB="1")
+    site.cluster.stop()
+    load = site.load(max(scale.rate, 5000))
+    spool = site.folder / "spool" / "twin-consumer.spool"
+    wait_for(lambda: spool.stat().st_size > 900_000, 30, "the spool to fill")
+    time.sleep(scale.away_s)
+    load.end()
+    peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{consumer.pid}/status").read_text())[1]) / 1024
+    assert spool.stat().st_size <= 1_100_000
+    assert peak < 400, f"{peak} MiB"
+    site.cluster.start()
+    site.settle(load.published)
+
+
+def test_a_full_disk_under_the_spool(site: Site, scale: Scale) -> None:
+    """A file-size limit stands for the full disk: SQLite cannot grow its file or its log, whatever it tries."""
+    site.consume(limit=("prlimit", "--fsize=400000"))
+    site.cluster.stop()
+    load = site.load(max(scale.rate, 5000))
+    time.sleep(scale.away_s)
+    load.end()
+    site.cluster.start()
+    site.settle(load.published)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_a_disk_without_space_under_the_spool(site: Site, scale: Scale) -> None:
+    folder = site.folder / "spool"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount a small disk")
+    try:
+        site.consume()
+        site.cluster.stop()
+        load = site.load(max(scale.rate, 5000))
+        time.sleep(scale.away_s)
+        load.end()
+        site.cluster.start()
+        site.settle(load.published)
+    finally:
+        site.end_processes()
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_duplicates_disorder_skewed_clocks_and_every_tenth_malformed(site: Site, scale: Scale) -> None:
+    site.consume()
+    before = site.ask("select coalesce(sum(copies), 0)::int from iot.quarantine")[0][0]
+    chance = random.Random(5)
+    held: list[bytes] = []
+    spoiled: set[bytes] = set()
+
+    def spoil(payload: bytes) -> list[bytes]:
+        """The message itself always goes, sooner or later, once or twice; among it goes what must be refused."""
+        told = [payload]
+        if chance.random() < 0.1:
+            broken = payload[: chance.randrange(1, len(payload) - 1)]
+            ahead = payload.replace(
+                payload[10:29], f"{datetime.now(UTC) + timedelta(minutes=30):%Y-%m-%dT%H:%M:%S}".encode()
+            )
+            told.append(chance.choice([broken, ahead, payload.replace(b"22", b"9922"), payload[:-1] + b', "x": 1}']))
+            spoiled.add(told[-1])
+        if chance.random() < 0.2:
+            told *= 2
+        return told
+
+    def late(payload: bytes) -> list[bytes]:
+        held.extend(spoil(payload))
+        if len(held) < 50:
+            return []
+        chance.shuffle(held)
+        told, held[:] = held[:25], held[25:]
+        return told
+
+    load = site.load(scale.rate, late)
+    time.sleep(scale.seconds)
+    load.end()
+    # What the devices still held when they ended was never published.
+    kept = {int(re.search(rb'"sequence": (\d+)', one)[1]) for one in held if re.search(rb'"sequence": (\d+)', one)}
+    sure = {one for one in load.published if one[1] not in kept}
+    wait_for(lambda: sure <= site.stored(), 120, "all that was surely published")
+    first = min(number for _, number, _ in load.published)
+    assert {one for one in site.stored() if one[1] >= first} <= load.published
+    assert site.ask("select coalesce(sum(copies), 0)::int from iot.quarantine")[0][0] > before
+    quarantined = {bytes(payload) for (payload,) in site.ask("select payload from iot.quarantine")}
+    assert len(spoiled & quarantined) > 0.7 * len(spoiled)
+    assert not any(payload in quarantined - spoiled for payload in held)

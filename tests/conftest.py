@@ -123,6 +123,8 @@ class Service:
     environment: dict[str, str]
     tokens: dict[str, str]
     process: subprocess.Popen[bytes]
+    visitor: int
+    """The port from which other applications may read the service: pages of other viewers are served there."""
 
     def twin(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a `twin` command against the same state."""
@@ -151,19 +153,20 @@ def service() -> Iterator[Service]:
     """`twin up` as a user runs it, with the schematic country, one sector of stock, and simulated sensors; ended at the end."""
     folder = Path(tempfile.mkdtemp(prefix="twin-service-"))
     folder.chmod(0o755)
-    port = free_port()
+    port, visitor = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TWIN_")}
     environment |= {
         "TWIN_STATE": str(folder),
         "TWIN_PORT": str(port),
         "TWIN_SCOPE": SMALL_SCOPE,
         "TWIN_SENSORS_RATE": "20",
+        "TWIN_CORS_ORIGINS": f"http://127.0.0.1:{visitor}",
     }
     log = (folder / "up.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up"], env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder
     )
-    running = Service(f"http://127.0.0.1:{port}", folder, environment, {}, process)
+    running = Service(f"http://127.0.0.1:{port}", folder, environment, {}, process, visitor)
     try:
         deadline = time.monotonic() + 420
         while True:

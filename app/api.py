@@ -31,6 +31,7 @@ from layers.catalogue import catalogue
 from layers.ground import GroundKeeper
 from layers.live.alerts.router import router as alerts_router
 from layers.live.hub import Hub
+from layers.live.metrics import figures as live_figures
 from layers.live.router import router as live_router
 from layers.live.sensorthings.router import router as sensorthings_router
 from layers.ogc.router import router as ogc_router
@@ -298,18 +299,18 @@ def _add_operation(api: FastAPI, parts: Parts) -> None:
         }
 
     @api.get("/metrics", tags=["operation"], summary="Figures for Prometheus", response_class=PlainTextResponse)
-    def metrics() -> PlainTextResponse:
+    async def metrics() -> PlainTextResponse:
         cache = parts.cache
-        figures = {
+        figures: dict[str, float] = {
             "twin_tile_cache_bytes": cache.bytes,
             "twin_tile_cache_entries": len(cache),
             "twin_tile_cache_hits_total": cache.hits,
             "twin_tile_cache_misses_total": cache.misses,
             "twin_tile_disk_hits_total": parts.second.hits if parts.second is not None else 0,
             "twin_database_away": int(parts.vectors.away),
-            "twin_live_sequence": parts.hub.seq,
         }
-        return PlainTextResponse("".join(f"{name} {value}\n" for name, value in figures.items()))
+        figures |= await live_figures(parts.hub, parts.database, parts.settings.data.state / "spool")
+        return PlainTextResponse("".join(f"{name} {value:.15g}\n" for name, value in figures.items()))
 
     @api.get("/favicon.ico", include_in_schema=False)
     def icon() -> FileResponse:

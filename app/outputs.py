@@ -113,14 +113,22 @@ def make(
         if layers is None:
             _number(database, actor)
         waiting = _waiting(database, registry, actor, shown, layers)
-        if len(waiting) == 1:
-            return [one(waiting[0])]
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="outputs") as workers:
-            futures = [workers.submit(one, work) for work in waiting]
-            try:
-                return [future.result() for future in futures]
-            finally:
-                workers.shutdown(cancel_futures=True)
+        if layers is None:
+            return _together(one, waiting)
+        # Tiles first: a longer work's open transaction would keep back the number of their change.
+        quick = [work for work in waiting if work.output == "tiles"]
+        return _together(one, quick) + _together(one, [work for work in waiting if work.output != "tiles"])
+
+
+def _together(one: Callable[[_Work], Made], waiting: list[_Work]) -> list[Made]:
+    if len(waiting) < 2:
+        return [one(work) for work in waiting]
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="outputs") as workers:
+        futures = [workers.submit(one, work) for work in waiting]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            workers.shutdown(cancel_futures=True)
 
 
 def _done(database: Database, settings: Settings, actor: Actor, work: _Work, served: Scenes) -> Made:

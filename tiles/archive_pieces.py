@@ -26,7 +26,7 @@ from twin.access import ANONYMOUS
 from twin.db import Database
 from twin.errors import BadInput
 
-TILES = 256
+TILES = 64
 """Tiles in a piece: some seconds of work, so that little is lost and no worker waits long for the last."""
 GZIP_LEVEL = 2
 _MAGIC = b"TWINTILE"

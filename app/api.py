@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,7 @@ def _add_operation(api: FastAPI, parts: Parts) -> None:
     async def metrics() -> PlainTextResponse:
         cache = parts.cache
         figures: dict[str, float] = {
+            "twin_process_id": os.getpid(),
             "twin_tile_cache_bytes": cache.bytes,
             "twin_tile_cache_entries": len(cache),
             "twin_tile_cache_hits_total": cache.hits,

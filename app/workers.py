@@ -29,7 +29,7 @@ from twin.settings import Settings
 log = logging.getLogger("twin.workers")
 MOST_WORKERS = 64
 FIRST_PAUSE_S = 0.1
-START_WAIT_S = 120.0
+START_WAIT_S = 300.0
 _CONNECTIONS = 24
 """Connections per pool over all processes where TWIN_POOL_SIZE does not say how many each may have; the private cluster takes 120."""
 _FEWEST_CONNECTIONS = 3

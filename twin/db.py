@@ -28,6 +28,8 @@ Values = Sequence[Any] | Mapping[str, Any] | None
 """Bound values of a query; `Any` because they are whatever PostgreSQL can take."""
 
 _ROLES: dict[Pool, str] = {"features": "twin_app", "tiles": "twin_tiles", "bulk": "twin_app", "owner": "twin_owner"}
+_BULK = 10
+"""Times as long as the API's a query of bulk work may take; the owner's, which load, have no limit."""
 _SET_ACTOR = (
     "select set_config('twin.tenant', %s, true), set_config('twin.actor', %s, true),"
     " set_config('twin.role', %s, true), set_config('twin.may_read', %s, true)"
@@ -90,7 +92,8 @@ class Database:
 
     def preamble(self, pool: Pool) -> str:
         """What every connection of a pool is told once: its role, its limits, its planner's habits."""
-        seconds = {"tiles": self.settings.tile_timeout_s, "features": self.settings.statement_timeout_s}.get(pool, 0)
+        allowed = self.settings.statement_timeout_s
+        seconds = {"tiles": self.settings.tile_timeout_s, "features": allowed, "bulk": _BULK * allowed}.get(pool, 0)
         words = [
             "set timezone = 'UTC'",
             "set jit = off",

@@ -33,6 +33,7 @@ class Buildings:
     title: str = "Buildings"
     kind: str = "buildings"
     layers: tuple[str, ...] = (LAYER,)
+    remark: str = ""
 
     @classmethod
     def over(cls, grid: Grid, separation: Separation, heights: Heights | None = None) -> Buildings:

@@ -10,7 +10,7 @@ from psycopg import Connection
 from scenes.cells import SCENE
 from scenes.outlines import FAR, GROUND, HEIGHT, NO_POLYGON, REASONS, ROOF
 from scenes.quadtree import Cell
-from scenes.scene import Scene, Scenes
+from scenes.scene import Json, Scene, Scenes
 from scenes.tileset import Content
 from twin.db import Session
 
@@ -23,6 +23,26 @@ def standing(session: Session, served: Scenes) -> dict[str, Scene]:
     """The scenes whose layers this database has."""
     known = {name for (name,) in session.execute("select name from twin.layer").fetchall()}
     return {name: scene for name, scene in served.items() if known.issuperset(scene.layers)}
+
+
+def provenance(session: Session, scene: Scene) -> Json:
+    """Origins of a scene's features and whom to name for them."""
+    layers = list(scene.layers)
+    origins = session.execute(_ORIGINS, (layers,)).fetchall()
+    named = session.execute(_ATTRIBUTIONS, (layers, layers)).fetchall()
+    # What is made of a raster is modelled, whatever the raster's own origin.
+    modelled = scene.name == "trees"
+    return {
+        "origins": ["modelled"] if modelled else sorted({origin for (origin,) in origins}),
+        "attribution": [who for (who,) in named if who],
+    }
+
+
+_ORIGINS = "select distinct unnest(origins) from twin.layer where name = any(%s)"
+_ATTRIBUTIONS = (
+    "select attribution from twin.source where layer = any(%s) union"
+    " select metadata ->> 'attribution' from twin.raster where layer = any(%s) order by 1"
+)
 
 
 def contents(connection: Connection[Any], root: Cell, *, scene: str = SCENE) -> dict[Cell, Content]:

@@ -27,6 +27,7 @@ from scenes.scene import Json
 from scenes.surface import Surface
 from scenes.tileset import Content
 from twin.db import Session
+from twin.errors import NotFound
 from twin.grid import BBox
 from twin.scenarios import overlay
 
@@ -237,6 +238,8 @@ class LayerScene:
         return cells
 
     def _touched(self, session: Session, scenario: int) -> set[Cell]:
-        """The cells that a branch may draw otherwise than the base."""
+        """The cells that a branch may draw otherwise than the base. Raises NotFound for a branch that the session does not see."""
+        if not session.execute(_LINEAGE, (scenario,)).fetchall():
+            raise NotFound(f"there is no scenario {scenario}", remedy="GET /scenarios lists those you may see")
         rows = session.execute(_PLACES, (scenario, self.query.layer)).fetchall()
         return self._cells_over([BBox(*row) for row in rows], most=1 << 30) or set()

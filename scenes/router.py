@@ -14,8 +14,10 @@ from scenes.buildings import Buildings
 from scenes.cells import SCENE
 from scenes.chunk import Compression
 from scenes.feature_router import add_features
+from scenes.grounding import Grounding
 from scenes.outlines import Separation
 from scenes.quadtree import LEVELS, Cell, Grid
+from scenes.quantized import EXTENSIONS, Extension
 from scenes.registry import scenes
 from scenes.scene import Json, Scene, Scenes
 from scenes.terrain import Terrain
@@ -25,7 +27,7 @@ from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
 
 GLB = "model/gltf-binary"
-QUANTIZED_MESH = "application/vnd.quantized-mesh;extensions=octvertexnormals"
+QUANTIZED_MESH = "application/vnd.quantized-mesh"
 # Below this gzip costs more than it saves.
 SMALLEST_GZIP = 600
 # 3 gives 3 % more bytes than 6 on a GLB at a third of the time.
@@ -51,7 +53,7 @@ def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter
     made = APIRouter(prefix="/scenes", tags=["scenes"])
     served = scenes(grid=grid, terrain=terrain)
     # Terrain first: its paths must not be read as a scene called terrain.
-    _add_terrain(made, terrain)
+    _add_terrain(made, Grounding(terrain))
     buildings = served[SCENE]
     if isinstance(buildings, Buildings):
         add_features(made, buildings)
@@ -60,25 +62,34 @@ def router(*, grid: Grid, separation: Separation, terrain: Terrain) -> APIRouter
     return made
 
 
-def _add_terrain(made: APIRouter, terrain: Terrain) -> None:
-    def layer_json(request: Request, version: GroundVersion) -> Response:
-        return _json(request, terrain.layer_json(version=version), shared=True)
+def _add_terrain(made: APIRouter, grounding: Grounding) -> None:
+    @made.get("/terrain/layer.json", summary="What terrain tiles there are", response_class=Response)
+    def layer_json(request: Request, ground: GroundVersion) -> Response:
+        return _json(request, grounding.terrain.layer_json(version=ground), shared=True)
 
-    def terrain_tile(request: Request, z: int, x: int, y: int, version: GroundVersion) -> Response:
-        tag = _tag(f"terrain {catalogue.FORMAT} {version} {z} {x} {y}".encode())
-        if terrain.has(z, x, y) and _same(request, tag):
-            return _unchanged(tag, shared=True)
-        return _answer(request, terrain.tile(z, x, y), QUANTIZED_MESH, tag, shared=True)
+    @made.get("/terrain/{z}/{x}/{y}.terrain", summary="A quantized-mesh tile of the ground", response_class=Response)
+    def terrain_tile(
+        request: Request, z: int, x: int, y: int, version: GroundVersion, actor: ActorHere, database: DatabaseHere
+    ) -> Response:
+        wanted = _extensions(request.headers.get("accept", ""))
+        tag = _tag(f"terrain {catalogue.FORMAT} {version} {z} {x} {y} {wanted}".encode())
+        if grounding.terrain.has(z, x, y) and _same(request, tag):
+            return _unchanged(tag, shared=True, by_accept=True)
+        with database.session(actor, pool="tiles") as session:
+            terrain = grounding.get(session).terrain
+        media = QUANTIZED_MESH + (f";extensions={'-'.join(wanted)}" if wanted else "")
+        return _answer(request, terrain.tile(z, x, y, extensions=wanted), media, tag, shared=True, by_accept=True)
 
-    made.add_api_route(
-        "/terrain/layer.json", layer_json, summary="What terrain tiles there are", response_class=Response
-    )
-    made.add_api_route(
-        "/terrain/{z}/{x}/{y}.terrain",
-        terrain_tile,
-        summary="A quantized-mesh tile of the ground",
-        response_class=Response,
-    )
+
+def _extensions(accept: str) -> tuple[Extension, ...]:
+    """What a client asks for beside heights: those of its Accept that are known; normals where it says nothing of the format."""
+    for part in accept.split(","):
+        media, *words = (word.strip() for word in part.split(";"))
+        if media != QUANTIZED_MESH:
+            continue
+        asked = {name for word in words if word.startswith("extensions=") for name in word[11:].split("-")}
+        return tuple(name for name in EXTENSIONS if name in asked)
+    return ("octvertexnormals",)
 
 
 def _add_catalogue(made: APIRouter, served: Scenes) -> None:
@@ -121,6 +132,8 @@ def _entry(session: Session, scene: Scene) -> Json:
         "href": f"scenes/{scene.name}/tileset.json",
         "layer": scene.layers[0],
         "layers": list(scene.layers),
+        "remark": scene.remark,
+        **catalogue.provenance(session, scene),
         **scene.totals(session),
     }
 
@@ -202,20 +215,26 @@ def _same(request: Request, tag: str) -> bool:
     return asked == "*" or tag in (part.strip().removeprefix("W/") for part in asked.split(","))
 
 
-def _headers(tag: str, *, shared: bool) -> dict[str, str]:
+def _headers(tag: str, *, shared: bool, by_accept: bool = False) -> dict[str, str]:
     # What an actor may see differs: only the ground is the same for all. Revalidation costs one small query.
     keeps = "public, max-age=3600" if shared else "private, no-cache"
-    return {"ETag": tag, "Cache-Control": keeps, "Vary": "Accept-Encoding, Authorization, Cookie"}
+    return {
+        "ETag": tag,
+        "Cache-Control": keeps,
+        "Vary": f"{'Accept, ' if by_accept else ''}Accept-Encoding, Authorization, Cookie",
+    }
 
 
-def _unchanged(tag: str, *, shared: bool = False) -> Response:
-    return Response(status_code=304, headers=_headers(tag, shared=shared))
+def _unchanged(tag: str, *, shared: bool = False, by_accept: bool = False) -> Response:
+    return Response(status_code=304, headers=_headers(tag, shared=shared, by_accept=by_accept))
 
 
-def _answer(request: Request, body: bytes, media: str, tag: str, *, shared: bool = False) -> Response:
+def _answer(
+    request: Request, body: bytes, media: str, tag: str, *, shared: bool = False, by_accept: bool = False
+) -> Response:
     if _same(request, tag):
-        return _unchanged(tag, shared=shared)
-    headers = _headers(tag, shared=shared)
+        return _unchanged(tag, shared=shared, by_accept=by_accept)
+    headers = _headers(tag, shared=shared, by_accept=by_accept)
     if len(body) >= SMALLEST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, GZIP_LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"

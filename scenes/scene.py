@@ -34,6 +34,10 @@ class Scene(Protocol):
     @property
     def layers(self) -> tuple[str, ...]: ...
 
+    @property
+    def remark(self) -> str:
+        """What of it is assumed or modelled."""
+
     def contents(self, session: Session, root: Cell, scenario: int | None = None) -> dict[Cell, Content]:
         """What lies in each cell at or below ``root``, of what the session may read; heights orthometric."""
 

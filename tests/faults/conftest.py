@@ -114,6 +114,7 @@ class Site:
         self.environment |= {"TWIN_STATE": str(self.folder), "TWIN_SENSORS_RATE": "0"}
         self.number = 0
         self._running: list[subprocess.Popen[bytes]] = []
+        self._loads: list[Load] = []
         opened = compose.open_database(Settings.read({"TWIN_STATE": str(self.folder)}), registry)
         assert opened.private is not None
         self.cluster = opened.private
@@ -149,7 +150,9 @@ class Site:
         return process
 
     def load(self, rate: float, spoil: Callable[[bytes], list[bytes]] | None = None) -> Load:
-        return Load(self, rate, spoil)
+        made = Load(self, rate, spoil)
+        self._loads.append(made)
+        return made
 
     def ask(self, sql: str, *values: object) -> list[tuple]:
         with psycopg.connect(self.cluster.conninfo, autocommit=True, connect_timeout=5) as connection:
@@ -193,11 +196,22 @@ class Site:
         for pid in (postmaster, *map(int, children.stdout.split())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: self.cluster.postmaster() is None, 20, "the postmaster's end")
+        wait_for(
+            lambda: not Path(f"/proc/{postmaster}").exists() or not self.cluster.running(), 20, "the postmaster's end"
+        )
 
     def kill_broker(self) -> None:
         os.kill(int((self.broker.folder / "mosquitto.pid").read_text()), signal.SIGKILL)
         wait_for(lambda: not self.broker.running(), 10, "the broker's end")
+
+    def recover(self) -> None:
+        """After a test, whatever became of it: no load, no process, database and broker at work."""
+        self.end_processes()
+        self.cluster.start()
+        self.broker.start()
+        for load in self._loads:
+            load.end()
+        self._loads.clear()
 
     def end_processes(self) -> None:
         for process in self._running:
@@ -228,4 +242,4 @@ def whole_site(registry: Registry) -> Iterator[Site]:
 @pytest.fixture
 def site(whole_site: Site) -> Iterator[Site]:
     yield whole_site
-    whole_site.end_processes()
+    whole_site.recover()

@@ -39,8 +39,12 @@ def test_kill_9_of_postgresql(site: Site, scale: Scale) -> None:
     time.sleep(scale.seconds / 2)
     load.end()
     site.settle(load.published)
-    assert site.ask("select count(*) from iot.latest l where (phenomenon_time, sequence) <> (select (phenomenon_time, sequence)"
-                    " from iot.observation o where o.datastream = l.datastream order by 1 desc limit 1)") == [(0,)]  # fmt: skip
+    newest = (
+        "select count(*) from iot.latest l join lateral (select phenomenon_time, sequence from iot.observation o"
+        " where o.datastream = l.datastream order by 1 desc, 2 desc limit 1) n on true"
+        " where (l.phenomenon_time, l.sequence) <> (n.phenomenon_time, n.sequence)"
+    )
+    assert site.ask(newest) == [(0,)]
 
 
 def test_kill_9_of_the_broker(site: Site, scale: Scale) -> None:

@@ -126,6 +126,10 @@ def text(name: str) -> LiteralString:
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
+_PLACED = (
+    "(select * from unnest(%(placed_fid)s::int[], %(cell)s::bigint[], %(place)s::int[], %(reason)s::smallint[],"
+    " %(ground)s::real[], %(ground_max)s::real[]) as placed (fid, cell, place, reason, ground_m, ground_max_m))"
+)
 _CODES = {"roofs": list(ROOFS), "uses": list(USES), "origins": list(ORIGINS)}
 
 
@@ -153,7 +157,18 @@ def _batches(connection: Connection[Any], layer: Layer, fids: list[int] | None =
 def _store(
     connection: Connection[Any], layer: Layer, found: Survey, keys: NDArray[np.int64], fids: list[int] | None = None
 ) -> None:
-    """Copy the placing into a temporary table and let PostgreSQL write the buildings in the order of their cells."""
+    """Let PostgreSQL write the buildings in the order of their cells: the few of ``fids`` with their places as bound
+    values, all by a COPY of their places.
+    """
+    query = sql.SQL(text("store"))
+    if fids is not None:
+        places = {
+            "placed_fid": found.fid.tolist(), "cell": keys.tolist(), "place": found.place.tolist(),
+            "reason": found.reason.tolist(), "ground": found.ground[:, 0].tolist(), "ground_max": found.ground[:, 1].tolist(),
+        }  # fmt: skip
+        chosen = _rows(identifier(layer), sql.SQL("l.fid = any(%(fids)s)"))
+        connection.execute(query.format(rows=chosen, placed=sql.SQL(_PLACED)), {**_CODES, **places, "fids": fids})
+        return
     connection.execute("drop table if exists pg_temp.placed_building")
     connection.execute(
         "create temporary table placed_building (fid int, cell bigint, place int, reason smallint,"
@@ -162,10 +177,8 @@ def _store(
     with connection.cursor().copy("copy pg_temp.placed_building from stdin (format binary)") as copy:
         copy.write(_copy_bytes(found, keys))
     connection.execute("analyze pg_temp.placed_building")
-    condition = sql.SQL("true") if fids is None else sql.SQL("l.fid = any(%(fids)s)")
-    connection.execute(
-        sql.SQL(text("store")).format(rows=_rows(identifier(layer), condition)), {**_CODES, "fids": fids}
-    )
+    every = _rows(identifier(layer), sql.SQL("true"))
+    connection.execute(query.format(rows=every, placed=sql.SQL("pg_temp.placed_building")), _CODES)
 
 
 def _copy_bytes(found: Survey, keys: NDArray[np.int64]) -> bytes:

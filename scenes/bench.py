@@ -150,7 +150,7 @@ def surfaces(found: Footprints, cell: Cell, *, grid: Grid, separation: Separatio
         starts = np.concatenate([[0], np.cumsum(piece.sizes)])
         for owner, a, b in zip(piece.owner.tolist(), starts[:-1], starts[1:], strict=True):
             parts.setdefault(owner, []).append(shapely.Polygon(piece.positions[a:b]))
-    return [shapely.to_wkb(shapely.MultiPolygon(part), output_dimension=3) for part in parts.values()]
+    return [shapely.to_wkb(shapely.MultiPolygon(part), output_dimension=3, flavor="iso") for part in parts.values()]
 
 
 def terrain(ground: Terrain, *, most: int = 50) -> list[Measure]:

@@ -38,8 +38,8 @@ async def figures(hub: Hub, database: Database, spool: Path) -> dict[str, float]
     except (TimeoutError, Unavailable, psycopg.Error):
         return found
     if row is not None:
-        found |= {name: float(value) for name, value in zip(_NAMES, row, strict=True)}
-        found["twin_live_lag_batches"] = max(0.0, found["twin_live_batches_total"] - hub.seq)
+        found |= {name: float(value) for name, value in zip(_NAMES, row, strict=True) if value is not None}
+        found["twin_live_lag_batches"] = max(0.0, found.get("twin_live_batches_total", 0.0) - hub.seq)
     return found
 
 

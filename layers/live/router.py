@@ -17,6 +17,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
+from starlette.websockets import WebSocketDisconnected
 
 from layers.live.follower import Follower
 from layers.live.following import Interest, read_interest
@@ -91,7 +92,7 @@ async def ws(socket: WebSocket) -> None:
                 await asyncio.gather(*tasks, return_exceptions=True)
             for task in done:
                 task.result()
-    except WebSocketDisconnect:
+    except (WebSocketDisconnect, WebSocketDisconnected):
         return
     except TwinError as error:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):

@@ -221,7 +221,8 @@ def _resolved(pack: list[Any], stream: Datastream, now: datetime) -> list[tuple[
         if not isinstance(entry, dict):
             raise Refused("a SenML record is not an object")
         stray = next((label for label in entry if label.endswith("_") or label in {"vb", "vd", "s", "bs"}), None)
-        if stray is not None or entry.get("bver", 10) > 10:
+        version = entry.get("bver", 10)
+        if stray is not None or not isinstance(version, int) or version > 10:
             raise Refused(f"the SenML label {stray or 'bver'!r} is not taken")
         base.update((label, entry[label]) for label in base if label in entry)
         if "v" not in entry and "vs" not in entry:

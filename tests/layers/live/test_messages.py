@@ -89,6 +89,8 @@ def test_a_senml_pack_is_resolved_over_the_streams_of_its_station() -> None:
         ([{"t": NOW.timestamp(), "vd": "aGk"}], "not taken"),
         ([{"t": NOW.timestamp(), "v": 230, "must_": 1}], "not taken"),
         ([{"bn": "x"}], "no value"),
+        ([{"bver": "new", "t": NOW.timestamp(), "v": 230}], "bver"),
+        ([{"bver": 11, "t": NOW.timestamp(), "v": 230}], "bver"),
     ],
 )
 def test_what_cannot_be_an_observation_is_refused_with_its_reason(payload, reason) -> None:
@@ -107,7 +109,7 @@ def test_an_unknown_topic_is_not_found() -> None:
     | st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
         lambda c: (
-            st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "n", "t", "v", "u", "vs", "time", "value"]), c)
+            st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "bu", "bv", "bver", "n", "t", "v", "u", "vs", "time", "value"]), c)
         ),
     ).map(lambda v: json.dumps(v).encode())
 )

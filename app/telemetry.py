@@ -65,6 +65,7 @@ def bring_rules(settings: Settings, file: Path, *, say: Say) -> None:
 
 def relay(settings: Settings) -> None:
     """Carry events from the outbox to Kafka until told to end."""
+    processes.require_kafka(settings)
     opened = compose.open_database(settings, compose.registry(), migrate=False)
     try:
         processes.relay(settings, opened.database)

@@ -99,7 +99,7 @@ def _running(environment: dict[str, str], *words: str) -> Iterator[subprocess.Po
 
 
 def _await_service(address: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"http://{address}/live/latest", timeout=5).status_code == 200:

@@ -98,12 +98,17 @@ def simulate(
     simulator.run()
 
 
+def require_kafka(settings: Settings) -> None:
+    """Raises SettingError where TWIN_KAFKA names no brokers."""
+    if not settings.live.kafka:
+        raise SettingError("TWIN_KAFKA names no brokers to carry events to", remedy="set it to host:port")
+
+
 def relay(settings: Settings, database: Database) -> None:
     """Carry the bus' outbox to the Kafka of TWIN_KAFKA. Raises SettingError where none is named."""
     from layers.live.bus.kafka import relay as carry
 
-    if not settings.live.kafka:
-        raise SettingError("TWIN_KAFKA names no brokers to carry events to", remedy="set it to host:port")
+    require_kafka(settings)
     ended = threading.Event()
     _on_end(ended.set)
     carried = carry(database, settings.live.kafka, stopped=ended.is_set)

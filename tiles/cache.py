@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import brotli  # type: ignore[import-untyped]  # the library has no stubs
 import zstandard
 
-from tiles.entry import PUBLIC, AccessScope, Entry, Header, Key, entry
+from tiles.entry import IDENTITY, PUBLIC, AccessScope, Entry, Header, Key, entry
 from tiles.history import REACH
 from twin.grid import BBox, Tile, tile_at
 
@@ -97,6 +97,17 @@ class TileCache:
         found.asked += 1
         if found.asked == HOT_AFTER and found.compressible:
             self._do(self._encode(found))
+        if found.asked_whole >= HOT_AFTER:
+            self._keep_whole(found)
+
+    def _keep_whole(self, found: Entry) -> None:
+        """Hold a tile without any coding too, for the many that ask it so: to undo the gzip costs more than to send it."""
+        found.asked_whole = 0
+        whole = found.whole()
+        found.add(IDENTITY, whole)
+        if found.kept:
+            self.bytes += len(whole)
+        self._shrink()
 
     def _is_ended(self, found: Entry) -> bool:
         return any(found.born <= self._ended.get(layer, -1) for layer in found.key.layers)

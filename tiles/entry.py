@@ -79,6 +79,8 @@ class Entry:
     kept: bool = False
     born: int = 0
     asked: int = 0
+    asked_whole: int = 0
+    """How often the bytes as no coding has them were made for an asker."""
     aliases: list[Hashable] = field(default_factory=list)
     shared: list[Header] = field(init=False)
     unchanged: Answer = field(init=False)
@@ -111,6 +113,11 @@ class Entry:
     def compressible(self) -> bool:
         return GZIP in self.forms
 
+    @property
+    def lasting(self) -> dict[bytes, bytes]:
+        """The forms worth writing down: bytes without a coding are had from the gzip."""
+        return {coding: data for coding, data in self.forms.items() if coding != IDENTITY or not self.compressible}
+
     def whole(self) -> bytes:
         """The tile's bytes as no coding has them."""
         if not self.compressible:
@@ -128,7 +135,8 @@ class Entry:
         found = self._answers.get(mask)
         if found is None:
             usable = [(len(data), coding) for coding, data in self.forms.items() if ENCODINGS.get(coding, 0) & mask]
-            if not usable and self.compressible:
+            if not usable and IDENTITY not in self.forms:
+                self.asked_whole += 1
                 return self._made(IDENTITY, self.whole())
             coding = min(usable)[1] if usable else IDENTITY
             found = self._made(coding, self.forms[coding])

@@ -147,7 +147,7 @@ class SharedTiles:
     def _write(self, store: DiskStore, history: History, made: Entry, name: str, *, claimed: bool) -> None:
         stored = _Stored(
             _named(made.key)[0], made.stamp, made.media_type, made.plain, made.etag, made.lasts,
-            {coding.decode(): data for coding, data in made.forms.items()}, made.more,
+            {coding.decode(): data for coding, data in made.lasting.items()}, made.more,
         )  # fmt: skip
 
         async def write() -> None:

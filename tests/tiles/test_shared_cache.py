@@ -346,6 +346,27 @@ def test_a_tile_asked_often_is_answered_in_the_smallest_form_that_the_asker_take
     run(whole)
 
 
+def test_a_tile_asked_often_without_any_coding_lies_ready_so_and_is_weighed() -> None:
+    async def whole() -> None:
+        cache = TileCache(1 << 24)
+        made = entry(KEY, b"feature " * 3000, "x/y")
+        cache.put(made)
+        cache.call("plainly", made)
+        for _ in range(6):
+            found = cache.known("plainly")
+            assert found is made
+            assert found.answer(0).body == b"feature " * 3000
+        await asyncio.gather(*cache._chores)
+        assert made.answer(0) is made.answer(0)
+        assert set(made.lasting) == set(made.forms) - {b"identity"}
+        assert cache.bytes == made.weight
+        assert len(made.answer(1).body) < len(made.answer(0).body)
+        cache.clear()
+        assert cache.bytes == 0
+
+    run(whole)
+
+
 def test_a_change_of_very_many_tiles_ends_the_layer_s_generation_at_once() -> None:
     async def whole() -> None:
         cache = TileCache(1 << 30)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+
 import httpx
 import pytest
 
@@ -69,8 +71,11 @@ def test_sql_in_a_path_is_a_name_of_nothing(service: Service) -> None:
 
 def test_ten_thousand_layers_in_one_path_are_refused_at_once(service: Service) -> None:
     names = ",".join(f"a.b{number}" for number in range(10_000))
-    answer = httpx.get(f"{service.address}/tiles/{names}/3/1/1.mvt", timeout=10)
-    assert answer.status_code in (400, 414, 431)
+    where = httpx.URL(service.address)
+    line = http.client.HTTPConnection(where.host, where.port, timeout=30)  # httpx sends no address as long as this
+    line.request("GET", f"/tiles/{names}/3/1/1.mvt")
+    assert line.getresponse().status in (400, 414, 431)
+    line.close()
 
 
 @pytest.mark.parametrize("poles", ["BBOX(-180,-90,180,90)", "POLYGON((-180 -90,180 -90,180 90,-180 90,-180 -90))"])

@@ -103,7 +103,7 @@ def test_a_full_spool_leaves_the_rest_with_the_broker_and_memory_stays_bounded(s
     site.cluster.stop()
     load = site.load(max(scale.rate, 5000))
     spool = site.folder / "spool" / "twin-consumer.spool"
-    wait_for(lambda: spool.stat().st_size > 900_000, 30, "the spool to fill")
+    wait_for(lambda: spool.stat().st_size > 900_000, 60, "the spool to fill")
     time.sleep(scale.away_s)
     load.end()
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{consumer.pid}/status").read_text())[1]) / 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -13,7 +14,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -157,7 +157,7 @@ def _terrain(opened: Opened, settings: Settings) -> list[Row]:
     ]
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(environment: dict[str, str]) -> Iterator[str]:
     """`twin serve` over the same state, on a port of its own; ended afterwards."""
     port = free_port()
@@ -231,7 +231,7 @@ def _fresh(client: httpx.Client, path: str, tag: str, began: float) -> float | N
 
 
 def _listen(address: str, heard: dict[str, list[float]], end: threading.Event) -> None:
-    with httpx.stream("GET", f"{address}/changes", timeout=None) as stream:  # noqa: S113  # it runs until the service ends
+    with contextlib.suppress(httpx.TransportError), httpx.stream("GET", f"{address}/changes", timeout=None) as stream:  # noqa: S113  # it runs until the service ends
         for line in stream.iter_lines():
             if end.is_set():
                 return

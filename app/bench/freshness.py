@@ -1,6 +1,6 @@
-"""Freshness over HTTP: from the commit of an edit until every worker answers the new tile, and hot answers and 304 per CPU-second.
+"""Freshness over HTTP: from the commit of an edit until every worker answers the new tile.
 
-It runs `twin serve` over the database that the settings name, with one worker and with three, and leaves each shape where it was.
+It runs `twin serve` with one worker and with three, and leaves each shape where it was.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from psycopg import sql
 
-from app import compose
 from app.bench import Row, row
+from app.bench.loaded import Loaded
 from layers.registry import Registry
 from layers.spec import Layer
 from layers.tables import identifier
@@ -30,7 +30,6 @@ from twin.audit import Unit
 from twin.db import Database
 from twin.errors import Unavailable
 from twin.grid import tile_at
-from twin.settings import Settings
 
 LAYERS = {"points": "services.schools", "lines": "infrastructure.roads", "buildings": "infrastructure.buildings"}
 EDITS = 200
@@ -66,29 +65,23 @@ class Serving:
         return ticks / _TICK
 
 
-def freshness_bench() -> list[Row]:
+def freshness(twin: Loaded) -> list[Row]:
     """Edits of points, lines and buildings, seen by one worker and by three."""
-    settings, registry = Settings.read(), compose.registry()
-    opened = compose.open_database(settings, registry, migrate=False)
     rows: list[Row] = []
-    try:
-        for count in (1, 3):
-            with serving(count) as service:
-                for kind, layer in LAYERS.items():
-                    waited = edits(service, opened.database, registry, layer)
-                    name = f"commit to fresh tile, {kind}, {count} worker{'s' if count > 1 else ''}"
-                    rows += _rows(name, waited)
-    finally:
-        opened.database.close()
+    for count in (1, 3):
+        with serving(count, twin.environment) as service:
+            for kind, layer in LAYERS.items():
+                waited = edits(service, twin.opened.database, twin.registry, layer)
+                name = f"commit to fresh tile, {kind}, {count} worker{'s' if count > 1 else ''}"
+                rows += _rows(name, waited)
     return rows
 
 
 @contextlib.contextmanager
-def serving(count: int) -> Iterator[Serving]:
+def serving(count: int, environment: Mapping[str, str]) -> Iterator[Serving]:
     """`twin serve --workers count` on a free port, ended afterwards."""
-    environment = {**os.environ, "TWIN_PORT": "0"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve", "--workers", str(count)], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "app.cli", "serve", "--workers", str(count)], env={**environment, "TWIN_PORT": "0"}, stdout=subprocess.PIPE, text=True
     )  # fmt: skip
     late = threading.Timer(START_S, process.terminate)
     late.start()

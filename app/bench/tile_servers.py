@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import statistics
 import subprocess
 import sys
@@ -17,9 +16,9 @@ from psycopg import sql
 
 from app.bench import Row, row
 from app.bench.answering import Rate, cold_ms, hot, pgbench_ms, tags_of
+from app.bench.loaded import Loaded
 from app.bench.peers import Peer, answers, copy_layers, free_port, martin, pg_tileserv, tipg
 from app.compose import Opened
-from layers.registry import Registry
 from layers.spec import Layer
 from layers.tables import identifier
 from tiles import vector
@@ -28,7 +27,6 @@ from twin.access import SYSTEM
 from twin.audit import Unit
 from twin.errors import Unavailable
 from twin.grid import BBox, Tile, extent, mercator_extent, tiles_over
-from twin.settings import Settings
 
 KIGALI = BBox(29.98, -2.05, 30.20, -1.85)
 RWANDA = BBox(28.86, -2.84, 30.9, -1.05)
@@ -44,14 +42,15 @@ GZIP = {"Accept-Encoding": "gzip"}
 _START_S = 90.0
 
 
-def beside_peers(settings: Settings, opened: Opened, registry: Registry) -> list[Row]:
-    """All of it. The service runs as one `twin serve` process over `opened`, whose private database must be the settings' own."""
+def beside_peers(twin: Loaded) -> list[Row]:
+    """All of it. The service runs as one `twin serve` process. Raises Unavailable where the database is not a private one."""
+    opened, registry = twin.opened, twin.registry
     if opened.private is None:
         raise Unavailable("the peers are measured on a private database", remedy="unset TWIN_DATABASE_URL")
     conninfo = opened.private.conninfo
     shown = [layer for layer in registry.vector_layers if layer.classification == "public"]
     copy_layers(conninfo, shown)
-    with _service(settings) as ours, tipg(conninfo) as theirs:
+    with _service(twin.environment) as ours, tipg(conninfo) as theirs:
         tiles = _footprint_tiles(opened, registry.layers[BUILDINGS], 15)
         rows = _cold(ours, theirs, conninfo, registry.layers[BUILDINGS], tiles[:COLD_TILES])
         rows += _national(ours, theirs, shown)
@@ -61,13 +60,15 @@ def beside_peers(settings: Settings, opened: Opened, registry: Registry) -> list
 
 
 @contextlib.contextmanager
-def _service(settings: Settings) -> Iterator[Peer]:
+def _service(environment: Mapping[str, str]) -> Iterator[Peer]:
     """One `twin serve` process of these settings."""
     port = free_port()
-    named = {name: os.environ[name] for name in ("TWIN_DATA", "TWIN_SCOPE") if os.environ.get(name)}
-    environment = {**os.environ, **named, "TWIN_STATE": str(settings.data.state), "TWIN_PORT": str(port)}
     address = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve"],
+        env={**environment, "TWIN_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + _START_S
         while not (answers(address) and httpx.get(f"{address}/readyz", timeout=30).status_code == 200):

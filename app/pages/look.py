@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+TABLET: Final = "@media (max-width: 900px)"
+PHONE: Final = "@media (max-width: 600px)"
+"""The header stands in two lines; `early.css` and the map's own sheet know its height."""
 _TYPE: Final = {
     "fontFamily": "Inter, system-ui, sans-serif",
     "fontSize": 13,
@@ -41,8 +44,11 @@ PAGE_SX: Final[dict[str, Any]] = {
         "borderBottom": "1px solid",
         "borderColor": "divider",
     },
-    "& .header .title": {"color": "text.primary", "whiteSpace": "nowrap"},
-    "& .MuiToolbar-root": {"minHeight": "56px !important"},
+    "& .header .title": {"color": "text.primary", "whiteSpace": "nowrap", TABLET: {"display": "none"}},
+    "& .MuiToolbar-root": {
+        "minHeight": "56px !important",
+        PHONE: {"minHeight": "104px !important", "padding": "0 12px"},
+    },
     "& .MuiDrawer-paper": {"backgroundImage": "none", "borderColor": "divider"},
 }
 SWITCH_SX: Final[dict[str, Any]] = {
@@ -52,6 +58,7 @@ SWITCH_SX: Final[dict[str, Any]] = {
         "whiteSpace": "nowrap",
         "color": "text.secondary",
         "borderColor": "divider",
+        PHONE: {"padding": "3px 7px", "fontSize": 11},
     },
     "& .Mui-selected.MuiToggleButton-root": {
         "color": "inherit !important",
@@ -59,5 +66,20 @@ SWITCH_SX: Final[dict[str, Any]] = {
         "fontWeight": 600,
     },
 }
-HEADER_SX: Final[dict[str, Any]] = {"alignItems": "center", "minWidth": 0}
+HEADER_SX: Final[dict[str, Any]] = {
+    "alignItems": "center",
+    "minWidth": 0,
+    # On a phone the switches stand on a line under the search.
+    PHONE: {
+        "flexWrap": "wrap !important",
+        "rowGap": "4px",
+        "& > .child-wrapper:nth-of-type(1) > div": {"flex": "1 1 60% !important", "margin": "0 4px 0 0 !important"},
+        "& > .child-wrapper:nth-of-type(2) > div": {"display": "none !important"},
+        "& > .child-wrapper:nth-of-type(5) > div": {"order": 1},
+        "& > .child-wrapper:nth-of-type(3) > div, & > .child-wrapper:nth-of-type(4) > div": {
+            "order": 2,
+            "margin": "0 8px 0 0 !important",
+        },
+    },
+}
 SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root, & .MuiInputLabel-root": {"fontSize": 13}}

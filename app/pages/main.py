@@ -63,7 +63,9 @@ class Planner:
         self.search = PlaceSearch(
             context.search,
             self._layer_title,
-            width=340,
+            sizing_mode="stretch_width",
+            min_width=80,
+            max_width=340,
             size="small",
             label="",
             margin=(0, 16),
@@ -185,7 +187,8 @@ class Planner:
             sidebar=[self.list],
             main=[self.map],
             contextbar=[self.card],
-            contextbar_open=True,
+            sidebar_open=not _on_phone(),
+            contextbar_open=not _on_phone(),
             contextbar_variant="auto",
             contextbar_width=304,
             sidebar_width=280,
@@ -316,6 +319,12 @@ def _switch(options: dict[str, str], value: str | None) -> pmui.RadioButtonGroup
     return pmui.RadioButtonGroup(
         options=options, value=value, size="small", variant="outlined", margin=(0, 8), sx=SWITCH_SX
     )
+
+
+def _on_phone() -> bool:
+    """Whether the browser says that it is a phone's: its panels begin closed. Other narrow windows tell later."""
+    said = {name.lower(): value for name, value in (pn.state.headers or {}).items()}
+    return said.get("sec-ch-ua-mobile") == "?1" or " Mobile" in said.get("user-agent", "")
 
 
 def _session_query() -> dict[str, str]:

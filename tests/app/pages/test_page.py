@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,6 +32,7 @@ FLAGS = [
 COUNTRY = "at=29.92,-1.98,7.6,0,0"
 ONLY_BOUNDARIES = "on=land.provinces,land.districts"
 PATIENCE_MS = 120_000
+SELECTED = (240, 62, 62)
 
 
 @dataclass
@@ -157,6 +159,43 @@ def test_a_load_is_heard_and_its_layer_comes_onto_the_open_page(seen: Seen, serv
     loaded = service.twin("load", str(file), "--layer", "minimal.landmarks", "--key", "code", "--name", "stones")
     assert loaded.returncode == 0, loaded.stderr + loaded.stdout
     seen.page.locator('input[name="minimal.landmarks"]').wait_for()
+
+
+def test_a_building_drawn_as_a_mesh_is_picked_and_coloured_by_its_use(seen: Seen, service: Service) -> None:
+    known = _a_building(service)
+    lon, lat = known["geometry"]["coordinates"][0][0]
+    view = f"at={lon},{lat},18.5,50,0&on=infrastructure.buildings,land.terrain"
+    seen.page.goto(f"{service.address}/app?{view}&sel=infrastructure.buildings/{known['properties']['fid']}")
+    seen.page.locator('.twin-canvas[data-scenes^="buildings:"]:not([data-scenes*="coming"])').wait_for()
+    seen.page.locator(".card h2", has_text=known["id"]).wait_for()
+    box = seen.page.locator(".twin-canvas").bounding_box()
+    assert box is not None
+    seen.page.wait_for_timeout(3000)
+    red = np.argwhere(np.abs(seen.canvas().astype(int) - SELECTED).sum(axis=2) < 60)
+    assert len(red) > 30, "the selected building is not to be seen"
+    y, x = red[len(red) // 2]
+    # Away, so that the click has something to open.
+    seen.page.mouse.click(box["x"] + 8, box["y"] + 8)
+    seen.page.locator(".card h2", has_text=known["id"]).wait_for(state="detached")
+    seen.page.mouse.click(box["x"] + int(x), box["y"] + int(y))
+    seen.page.locator(".card h2", has_text=known["id"]).wait_for()
+    before = seen.canvas()
+    row = seen.page.locator('details[data-row="infrastructure.buildings"]')
+    row.locator("summary").click(position={"x": 200, "y": 8})
+    row.locator("select").select_option("use")
+    seen.page.wait_for_function(
+        "() => new URLSearchParams(location.search).get('by') === 'infrastructure.buildings:use'"
+    )
+    seen.page.wait_for_timeout(2000)
+    assert (np.abs(before.astype(int) - seen.canvas()).sum(axis=2) > 60).sum() > 200
+    assert row.locator(".key li").count() == 9
+
+
+def _a_building(service: Service) -> dict[str, Any]:
+    """The largest of the first hundred."""
+    asked = httpx.get(f"{service.address}/layers/infrastructure.buildings/items?limit=100", timeout=30)
+    every: list[dict[str, Any]] = asked.json()["features"]
+    return max(every, key=lambda one: float(one["properties"]["floor_area_m2"]))
 
 
 def test_the_page_speaks_kinyarwanda_at_a_press(seen: Seen) -> None:

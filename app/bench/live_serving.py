@@ -108,9 +108,20 @@ def _await_service(address: str) -> None:
     raise Unavailable("the service did not come up", remedy="run `twin serve` by hand and read what it says")
 
 
+def _await_flow(address: str) -> None:
+    """Until the simulator publishes at speed: it starts slowly on a busy machine."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if httpx.get(f"http://{address}/live/latest", timeout=30).json()["seq"] > 200:
+            return
+        time.sleep(0.5)
+    raise Unavailable("no values flow", remedy="run `twin live consume` and `twin demo sensors` by hand")
+
+
 def _delays(environment: dict[str, str], address: str) -> list[Row]:
-    words = ("demo", "sensors", "--rate", str(RATE), "--seconds", str(int(WARM_S + SECONDS + 5)))
+    words = ("demo", "sensors", "--rate", str(RATE), "--seconds", "600")
     with _running(environment, *words):
+        _await_flow(address)
         delays, skipped, rate = asyncio.run(_listen(address))
     if len(delays) < 100:
         raise Unavailable("hardly a value came through", remedy="run it again on a quiet machine")

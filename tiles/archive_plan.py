@@ -26,6 +26,8 @@ from twin.errors import BadInput
 from twin.grid import HALF_WORLD_M, BBox, Tile, extent
 
 MOST_TILES = 50_000_000
+_LANDINGS = (6, 9, 12)
+"""Zooms at which a companion that answers only deeper is asked on the way down; a query for each zoom would cost more than it spares."""
 _AT_ONCE = 20_000
 """Envelopes asked about in one statement."""
 Ints = NDArray[np.int64]
@@ -57,6 +59,8 @@ def plan(database: Database, words: Words) -> Longs:
     """
     found: list[Longs] = [np.zeros(0, np.uint64)]
     with database.session(ANONYMOUS, pool="bulk") as session:
+        # Reading a small table once for each of thousands of envelopes is dearer than its index, whatever the planner thinks.
+        session.execute("set local enable_seqscan = off")
         walks = [_Walk(layer, band) for layer, band in _companions(session, words)]
         for z in range(words.high + 1):
             known = np.zeros(0, np.int64)
@@ -98,6 +102,9 @@ class _Walk:
         next_ones = next_ones[_inside(next_ones, z, area)]
         answers = z >= self.band.low
         sure = np.isin(next_ones, known) if answers else np.zeros(len(next_ones), bool)
+        if not answers and z not in _LANDINGS:
+            self.at = next_ones
+            return known
         open_ones = next_ones[~sure]
         self.at = np.concatenate(
             [next_ones[sure], open_ones[_near(session, companion(self.layer, self.band), open_ones, z)]]

@@ -26,7 +26,6 @@ from tiles.archive_format import Longs
 from tiles.archive_pieces import Piece
 from tiles.archive_words import State, Words, state
 from tiles.archive_write import Contents, write
-from tiles.service import MOST_LAYERS
 from twin.access import ANONYMOUS
 from twin.db import Database
 from twin.errors import BadInput, Conflict, NotFound
@@ -284,10 +283,6 @@ def _layers(database: Database, registry: Registry, names: str, pool: Sequence[L
                 f"there is no vector layer {name[:100]!r} that everybody may see",
                 remedy="look at /layers for the names",
             )
-    if len(chosen) > MOST_LAYERS:
-        raise BadInput(
-            f"{len(chosen)} layers: a tile holds at most {MOST_LAYERS}", remedy="bake them into several archives"
-        )
     return tuple(open_ones[name] for name in chosen)
 
 

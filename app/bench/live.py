@@ -180,16 +180,21 @@ def _latency(site: Site) -> tuple[float, float]:
         heard: dict[int, float] = {}
         with subprocess.Popen(words, env=site.environment) as publisher:
             while publisher.poll() is None or heard == {}:
-                for one in listener.notifies(timeout=0.5, stop_after=1):
-                    heard[int(one.payload)] = time.time()
-            for one in listener.notifies(timeout=1.0):
-                heard[int(one.payload)] = time.time()
+                _hear(listener, heard, 0.5)
+            _hear(listener, heard, 1.0)
         batches = listener.execute(
             "select seq, array(select extract(epoch from t) from unnest(phenomenon_time) t)::float8[] from iot.outbox where seq >= %s",
             (min(heard),),
         ).fetchall()
     late = np.concatenate([heard[seq] - np.array(times) for seq, times in batches if seq in heard]) * 1000
     return float(np.percentile(late, 50)), float(np.percentile(late, 99))
+
+
+def _hear(listener: psycopg.Connection[tuple[object, ...]], heard: dict[int, float], seconds: float) -> None:
+    """Note when each batch was heard of; other notices of the channel have no number."""
+    for one in listener.notifies(timeout=seconds):
+        if one.payload.isdecimal():
+            heard[int(one.payload)] = time.time()
 
 
 def _overload(site: Site) -> float:

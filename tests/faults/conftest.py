@@ -34,6 +34,8 @@ from twin.settings import Settings
 
 SENSORS = 30
 TOPIC = "rwa/energy/grid/voltage"
+Spoil = Callable[[bytes | None], list[bytes]]
+"""What goes out for a message; for None, at the end, what was held back."""
 Record = tuple[str, int, float]
 """Sensor, sequence, result: what was published, and what is stored."""
 
@@ -67,30 +69,33 @@ def wait_for(holds: Callable[[], object], seconds: float, what: str = "it") -> N
 class Load:
     """Devices that publish in a thread until they are told to end; `published` is what they said."""
 
-    def __init__(self, site: Site, rate: float, spoil: Callable[[bytes], list[bytes]] | None) -> None:
+    def __init__(self, site: Site, rate: float, spoil: Spoil | None) -> None:
         self.published: set[Record] = set()
         self.seconds = 0.0
         self._site, self._rate, self._spoil = site, rate, spoil
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _messages(self) -> Iterator[tuple[str, bytes]]:
-        chance = random.Random(self._site.number)
+        chance, sensor = random.Random(self._site.number), "grid-0"
         while not self._stop.is_set():
             number = self._site.number = self._site.number + 1
-            sensor, value = f"grid-{chance.randrange(SENSORS)}", 220 + number % 20 + 0.5
+            # One sensor where messages are held back: the topic goes with them.
+            sensor, value = f"grid-{0 if self._spoil else chance.randrange(SENSORS)}", 220 + number % 20 + 0.5
             payload = json.dumps({"time": datetime.now(UTC).isoformat(), "sequence": number, "value": value}).encode()
             self.published.add((sensor, number, value))
             for one in self._spoil(payload) if self._spoil else [payload]:
                 yield f"{TOPIC}/{sensor}", one
+        for one in self._spoil(None) if self._spoil else []:
+            yield f"{TOPIC}/{sensor}", one
 
     def _run(self) -> None:
         publisher = Publisher(self._site.broker.address("device"), "device")
         begun = time.monotonic()
         try:
-            publisher.publish(self._messages(), rate=self._rate, patience_s=120, until=self._stop.is_set)
+            publisher.publish(self._messages(), rate=self._rate, patience_s=120)
         except BaseException as failure:
             self._error = failure
         self.seconds = time.monotonic() - begun
@@ -149,7 +154,7 @@ class Site:
         # What came before its very first subscription was for nobody; what follows is counted from here.
         return process
 
-    def load(self, rate: float, spoil: Callable[[bytes], list[bytes]] | None = None) -> Load:
+    def load(self, rate: float, spoil: Spoil | None = None) -> Load:
         made = Load(self, rate, spoil)
         self._loads.append(made)
         return made

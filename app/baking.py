@@ -13,6 +13,8 @@ import importlib
 import json
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,6 +143,8 @@ def kept(path: Path, data: bytes) -> None:
     try:
         new.write_bytes(data)
         new.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk does not say which
     finally:
         new.unlink(missing_ok=True)
 
@@ -249,14 +253,26 @@ def _client(crew: Crew) -> Iterator[Any]:
                 yield client
             return
         count = crew.workers or min(os.cpu_count() or 1, MOST_WORKERS)
-        with (
-            distributed.LocalCluster(
+        with _unheard_interrupts():
+            started = distributed.LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
                 memory_limit=0, silence_logs=logging.ERROR,
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):  # fmt: skip
+            )  # fmt: skip
+        with started as cluster, distributed.Client(cluster) as client:
             yield client
+
+
+@contextlib.contextmanager
+def _unheard_interrupts() -> Iterator[None]:
+    """Processes begun inside leave Ctrl-C to this one, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _distributed() -> Any:

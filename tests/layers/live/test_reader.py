@@ -38,7 +38,7 @@ def test_a_remaining_length_is_written_as_the_standard_says(length) -> None:
     [b"\x32\xff\xff\xff\xff\x01", b"\x32" + length_bytes(LARGEST_PACKET + 1), b"\x32\x02\x00\x09", b"\x30\x01\x00"],
 )
 def test_what_is_no_mqtt_is_refused(stream) -> None:
-    with pytest.raises(ValueError, match="packet|length|publication"):
+    with pytest.raises(ValueError, match=r"packet|length|publication"):
         Packets().feed(stream)
 
 

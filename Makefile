@@ -1,4 +1,4 @@
-.PHONY: up down test check bench
+.PHONY: up down test check bench faults kafka
 .DEFAULT_GOAL := up
 
 up:
@@ -25,3 +25,6 @@ bench:
 bench-%:
 	@python3 app/install/install.py --tests --peers
 	@.venv/bin/twin bench $* --page docs/benchmarks.md
+
+kafka:
+	@python3 tests/layers/live/fetch_kafka.py

@@ -23,6 +23,7 @@ from twin.crs import WGS84, transformer
 Floats = NDArray[np.float64]
 STL_HEADER_BYTES = 80
 STEP_M = 0.001
+INTERNAL = frozenset({"tenant", "digest", "source"})
 ROOF_TYPES = {"flat": "flat", "skillion": "monopitch", "gabled": "gabled", "hipped": "hipped", "pyramidal": "pyramidal"}
 
 
@@ -44,7 +45,8 @@ def told(one: Single) -> Json:
 
 def as_json(one: Single) -> bytes:
     """Figures and fields, no geometry."""
-    return json.dumps({**told(one), **measures(one), "fields": one.record.fields}, default=str).encode()
+    fields = {key: value for key, value in one.record.fields.items() if key not in INTERNAL}
+    return json.dumps({**told(one), **measures(one), "fields": fields}, default=str).encode()
 
 
 def as_glb(one: Single) -> bytes:

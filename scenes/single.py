@@ -140,7 +140,7 @@ def measures(one: Single) -> Json:
         "height_m": _rounded(height),
         "height_se_m": error,
         "height_origin": fields.get("height_origin") or ("inferred" if fields.get("height_m") is not None else None),
-        "eave_m": _rounded(height if one.solid is not None else float(one.outlines.eave[0] - one.outlines.ground[0])),
+        "eave_m": None if one.solid is not None else _rounded(float(one.outlines.eave[0] - one.outlines.ground[0])),
         "ground_m": _rounded(one.base_m),
         "ground_under_it_m": _rounded(float(facts["ground"])) if np.isfinite(facts["ground"]) else None,
         "ground_ellipsoidal_m": _rounded(one.base_ellipsoidal_m),

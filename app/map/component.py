@@ -46,7 +46,9 @@ class TwinMap(JSComponent):
     share = param.Dict(default={}, doc="Query values that the page's address carries beside the camera.")
     keep_address = param.Boolean(default=False, doc="Whether the map writes the page's address.")
     selected = param.Dict(default={}, doc="layer and fid of the feature to mark.")
-    clicked = param.Dict(default={}, doc="layer, fid, id, properties and place of what was clicked; empty for nothing.")
+    clicked = param.Dict(
+        default={}, doc="layer, fid, id, properties and place of what was clicked; without a layer: nothing."
+    )
     hovered = param.Dict(default={}, doc="The same for what lies under the pointer.")
     viewport = param.Dict(default={}, doc="The camera as it stands, and bounds: west, south, east, north.")
 

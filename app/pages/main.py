@@ -233,7 +233,7 @@ class Planner:
 
     def _clicked(self, event: Any) -> None:  # param's event is untyped
         picked = event.new
-        if not picked:
+        if "layer" not in picked:
             self.show_mode()
             self._share("")
             return

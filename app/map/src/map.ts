@@ -282,7 +282,7 @@ export class TwinMap {
     const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
     if (name !== null && name !== undefined) this.#place = String(name);
     if (!found) this.#place = null;
-    this.model.clicked = found ?? {};
+    this.model.clicked = found ?? { nothing: performance.now() };
     this.draw();
   }
 

@@ -66,7 +66,8 @@ export interface MapModel {
   share: Record<string, string>;
   keep_address: boolean;
   selected: FeatureRef | Record<string, never>;
-  clicked: Picked | Record<string, never>;
+  /** Each click on nothing is another one. */
+  clicked: Picked | { nothing: number } | Record<string, never>;
   hovered: Picked | Record<string, never>;
   viewport: Viewport | Record<string, never>;
   /** The mode a key asked for, by its place in the switch; `at` makes each press new. */

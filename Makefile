@@ -28,3 +28,7 @@ bench-%:
 
 kafka:
 	@python3 tests/layers/live/fetch_kafka.py
+
+faults:
+	@python3 app/install/install.py --tests
+	@.venv/bin/python -m pytest tests/faults --long

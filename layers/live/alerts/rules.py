@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import shapely
-import yaml  # type: ignore[import-untyped]  # it brings no types of its own
+import yaml
 from shapely.geometry import shape
 
 from twin.errors import BadInput

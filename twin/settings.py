@@ -162,7 +162,9 @@ class LiveSettings(_Subject):
         alias="TWIN_WEBHOOKS",
         description="origins that alerts may be posted to, comma separated; private: before one on a private network",
     )
-    webhook_secret: str = Field("", alias="TWIN_WEBHOOK_SECRET", description="key that signs what is posted to webhooks")
+    webhook_secret: str = Field(
+        "", alias="TWIN_WEBHOOK_SECRET", description="key that signs what is posted to webhooks"
+    )
     smtp_url: str = Field(
         "", alias="TWIN_SMTP_URL", description="mail server for alerts: smtp://user:password@host:587 or smtps://…"
     )

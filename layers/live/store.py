@@ -164,7 +164,9 @@ class Store:
                 )  # fmt: skip
             except (Refused, NotFound) as failure:
                 refusals.append(_Refusal(one, failure.message))
-            except Exception as failure:  # one message that nobody foresaw must not stop all others: it is kept, and said
+            except (
+                Exception
+            ) as failure:  # one message that nobody foresaw must not stop all others: it is kept, and said
                 log.exception("a message to %s could not be judged", one.topic)
                 refusals.append(_Refusal(one, f"it could not be judged: {type(failure).__name__}: {failure}"))
         return observations, refusals

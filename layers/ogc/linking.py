@@ -80,6 +80,8 @@ def address(root: str, path: str, values: Mapping[str, object] | None = None) ->
 
 def both_forms(root: str, path: str, *, html: bool, media: str = JSON, form: str = "json") -> list[Link]:
     """The links `self` and `alternate` of a resource that comes as JSON and as a page."""
-    data = link(f"{root}{path}" if not html else f"{root}{path}?f={form}", "alternate" if html else "self", media, "as JSON")
+    data = link(
+        f"{root}{path}" if not html else f"{root}{path}?f={form}", "alternate" if html else "self", media, "as JSON"
+    )
     page = link(f"{root}{path}?f=html", "self" if html else "alternate", HTML, "as a page")
     return [page, data] if html else [data, page]

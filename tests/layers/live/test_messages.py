@@ -109,7 +109,10 @@ def test_an_unknown_topic_is_not_found() -> None:
     | st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
         lambda c: (
-            st.lists(c) | st.dictionaries(st.sampled_from(["bn", "bt", "bu", "bv", "bver", "n", "t", "v", "u", "vs", "time", "value"]), c)
+            st.lists(c)
+            | st.dictionaries(
+                st.sampled_from(["bn", "bt", "bu", "bv", "bver", "n", "t", "v", "u", "vs", "time", "value"]), c
+            )
         ),
     ).map(lambda v: json.dumps(v).encode())
 )

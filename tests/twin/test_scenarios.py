@@ -2,7 +2,7 @@ import pytest
 import shapely
 from psycopg import sql
 
-from twin.access import ANONYMOUS, SYSTEM, actor
+from twin.access import ANONYMOUS, SYSTEM, Actor, actor
 from twin.audit import Unit
 from twin.db import Database, Session
 from twin.errors import Conflict, NotAuthenticated, NotFound, NotPermitted
@@ -119,3 +119,18 @@ def test_a_taken_name_is_refused(country: Database) -> None:
     plan(country, "twice")
     with pytest.raises(Conflict, match="twice"):
         plan(country, "twice")
+
+
+def test_a_planner_reads_of_a_branch_only_what_their_rights_allow(country: Database) -> None:
+    outsider = Actor("Mugabo", "planner", 1)
+    with country.session(SYSTEM, pool="owner", unit=Unit("test", LAYER)) as session:
+        session.execute("update land.districts set classification = 'restricted' where id = 'd1'")
+    with country.session(SYSTEM, unit=Unit("scenario.edit", "closed")) as session:
+        branch = write(session, create(session, "closed").id, [Edit(LAYER, "modify", "d1", fields={"name": "Secret"})])
+    with country.session(SYSTEM) as session:
+        assert session.execute("select count(*) from twin.overlay").fetchone() == (1,)
+    with country.session(outsider) as session:
+        assert session.execute("select count(*) from twin.overlay").fetchone() == (0,)
+        assert set(seen(session, branch.id)) == {"d0", "d2"}
+    with pytest.raises(Conflict), country.session(outsider, unit=Unit("scenario.edit", "closed")) as session:
+        write(session, branch.id, [Edit(LAYER, "modify", "d1", fields={"name": "Mine"})])

@@ -109,7 +109,9 @@ class ServerSettings(_Subject):
     )
     port: int = Field(8000, alias="TWIN_PORT", ge=0, le=65535, description="port to bind; 0: any free one")
     origins: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
-        (), alias="TWIN_CORS_ORIGINS", description="origins of other applications that may read, comma separated"
+        (),
+        alias="TWIN_CORS_ORIGINS",
+        description="origins that may also send a token and write; any other may read what anonymous may, comma separated",
     )
     hosts: Annotated[tuple[str, ...], BeforeValidator(_list)] = Field(
         (), alias="TWIN_HOSTS", description="host names the service answers to beside its own address, comma separated"

@@ -152,8 +152,15 @@ def test_a_websocket_with_a_cookie_and_no_origin_is_refused(service: Service) ->
         pass
 
 
-def test_no_other_origin_may_read_unless_it_is_named(service: Service) -> None:
-    assert "access-control-allow-origin" not in get(service, "/layers", Origin="https://evil.example").headers
+def test_any_site_may_read_what_anonymous_may_and_never_with_credentials(service: Service) -> None:
+    opened = get(service, "/layers", Origin="https://other.example").headers
+    assert opened["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in opened
+    for path in ("/whoami", "/app", "/live/sse", "/sensorthings/v1.1/Things", "/metrics"):
+        with httpx.stream("GET", f"{service.address}{path}", headers={"Origin": "https://other.example"}) as answer:
+            assert "access-control-allow-origin" not in answer.headers, path
+    asked = {"Origin": "https://other.example", "Access-Control-Request-Method": "POST"}
+    assert httpx.options(f"{service.address}/layers", headers=asked).status_code == 403
 
 
 def who(service: Service, cookie: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ BENCHES = {
     "osm": "app.bench.ingest:osm_bench",
     "stock": "app.bench.stock:stock_bench",
     "tiles": "app.bench.vector_tiles:tiles_bench",
-    "scenes": "app.bench.scenes:scenes_bench",
+    "scenes": "app.bench.scene_tiles:scenes_bench",
     "page": "app.bench.page:page_bench",
     "live": "app.bench.live:live_bench",
     "live-store": "app.bench.live_store:store_bench",

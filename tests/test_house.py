@@ -9,7 +9,7 @@ from jsonschema import validate
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"twin", "layers", "tiles", "scenes", "notebooks", "data", "app", "tests", "docs", "requirements", ".ci"}
-TARGETS = {"up", "down", "test", "check", "bench"}
+TARGETS = {"up", "down", "test", "check", "bench", "faults", "kafka"}
 
 
 def kept() -> list[Path]:

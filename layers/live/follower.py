@@ -6,13 +6,26 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from layers.live.following import Interest, Update, may_see
+from layers.live.following import Interest, News, Update, may_see
 from twin.access import Actor
 
 MOST_WAITING = 4000
 """Values that may wait for one listener before only the newest of each sensor is kept for it."""
+
+
+MOST_NEWS = 1000
+"""Events of alerts that may wait for one listener before it is told the open alerts as a whole instead."""
+
+
+class Alerts(Protocol):
+    """The open alerts and the number of the newest event."""
+
+    seq: int
+
+    @property
+    def open(self) -> list[News]: ...
 
 
 class Audience(NamedTuple):
@@ -30,10 +43,22 @@ class Part(NamedTuple):
     message: str
 
 
-def compose(kind: str, seq: int, told: Iterable[bytes], *, skipped: int = 0) -> str:
-    """A message: `{"type", "seq", "sensors": […]}`, with `skipped` where values were left out for newer ones."""
+def compose(kind: str, seq: int, told: Iterable[bytes], *, skipped: int = 0, more: bytes = b"") -> str:
+    """A message: `{"type", "seq", "sensors": […]}`, with `skipped` where values were left out for newer ones; `more` members."""
     left_out = b',"skipped":%d' % skipped if skipped else b""
-    return (b'{"type":"%s","seq":%d%s,"sensors":[%s]}' % (kind.encode(), seq, left_out, b",".join(told))).decode()
+    return (
+        b'{"type":"%s","seq":%d%s%s,"sensors":[%s]}' % (kind.encode(), seq, left_out, more, b",".join(told))
+    ).decode()
+
+
+def compose_news(seq: int, alerts_seq: int, told: Iterable[bytes], *, whole: bool) -> str:
+    """A message: `{"type": "alerts", "seq", "whole", "alerts_seq", "alerts": […]}`."""
+    flag = b"true" if whole else b"false"
+    return (b'{"type":"alerts","seq":%d,"whole":%s%s}' % (seq, flag, _alerts(alerts_seq, told))).decode()
+
+
+def _alerts(alerts_seq: int, told: Iterable[bytes]) -> bytes:
+    return b',"alerts_seq":%d,"alerts":[%s]' % (alerts_seq, b",".join(told))
 
 
 class Batch:
@@ -67,14 +92,25 @@ class Follower:
     actor: Actor
     interest: Interest
     most: int = MOST_WAITING
+    alerts: Alerts | None = None
     dropped: int = 0
+    reached: int = 0
+    reached_alerts: int = 0
+    """How far what was taken goes: batches, events of alerts. By both a listener resumes."""
     _batches: deque[tuple[int, Part]] = field(default_factory=deque)
     _newest: dict[int, Update] | None = None
     _snapshot: tuple[int, list[bytes]] | None = None
     _seq: int = 0
     _count: int = 0
     _skipped: int = 0
+    _news: deque[News] = field(default_factory=deque)
+    _whole: bool = False
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def place(self) -> str:
+        """How far what was taken goes, in one word: `seq`, or `seq-alerts_seq` where there ever was an alert."""
+        return f"{self.reached}-{self.reached_alerts}" if self.reached_alerts else str(self.reached)
 
     @property
     def waiting(self) -> int:
@@ -111,6 +147,30 @@ class Follower:
             self._conflate(part.updates)
         self._ready.set()
 
+    def restart_alerts(self) -> None:
+        """Forget which events of alerts wait; send the open alerts first."""
+        self._news.clear()
+        self._whole = self.interest.wants_alerts and self.alerts is not None
+        self._ready.set()
+
+    def resume_alerts(self, seq: int, missed: Iterable[News]) -> None:
+        """Forget which events of alerts wait; what was missed after `seq` comes first."""
+        self._news.clear()
+        self._whole, self.reached_alerts = False, seq
+        self.offer_news(missed)
+
+    def offer_news(self, news: Iterable[News]) -> None:
+        if self._whole:
+            return
+        wanted = [one for one in news if may_see(self.actor, one) and self.interest.wants_news(one)]
+        if not wanted:
+            return
+        self._news.extend(wanted)
+        if len(self._news) > MOST_NEWS:
+            self.dropped += len(self._news)
+            self.restart_alerts()
+        self._ready.set()
+
     async def next_message(self) -> tuple[int, str]:
         """The next message and its number."""
         while True:
@@ -121,9 +181,16 @@ class Follower:
             self._ready.clear()
 
     def _take(self) -> tuple[int, str] | None:
+        message = self._take_values() if self._snapshot is not None else self._take_news() or self._take_values()
+        if message is not None:
+            self.reached = message[0]
+        return message
+
+    def _take_values(self) -> tuple[int, str] | None:
         if self._snapshot is not None:
             (seq, told), self._snapshot = self._snapshot, None
-            return seq, compose("snapshot", seq, told)
+            more = _alerts(self.reached_alerts, whole) if (whole := self._take_whole()) is not None else b""
+            return seq, compose("snapshot", seq, told, more=more)
         if self._newest is not None:
             newest, skipped = self._newest, self._skipped
             self._newest, self._count, self._skipped = None, 0, 0
@@ -133,6 +200,24 @@ class Follower:
             self._count -= len(part.updates)
             return seq, part.message
         return None
+
+    def _take_news(self) -> tuple[int, str] | None:
+        whole = self._take_whole()
+        if whole is not None:
+            return self.reached, compose_news(self.reached, self.reached_alerts, whole, whole=True)
+        if self._news:
+            told = [one.told for one in self._news]
+            self.reached_alerts = self._news[-1].seq
+            self._news.clear()
+            return self.reached, compose_news(self.reached, self.reached_alerts, told, whole=False)
+        return None
+
+    def _take_whole(self) -> list[bytes] | None:
+        """The open alerts where they are to be told: as they are now, not as they were when it was asked for."""
+        if not self._whole or self.alerts is None:
+            return None
+        self._whole, self.reached_alerts = False, self.alerts.seq
+        return [one.told for one in self.alerts.open if may_see(self.actor, one) and self.interest.wants_news(one)]
 
     def _conflate(self, updates: Iterable[Update]) -> None:
         newest = self._newest if self._newest is not None else {}

@@ -10,6 +10,8 @@ from twin.errors import BadInput
 from twin.grid import BBox
 
 LAYER = "iot.sensors"
+ALERTS = "iot.alerts"
+"""What streams: the values of the sensors' layer, and alerts."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,22 @@ class Update(NamedTuple):
     told: bytes
 
 
+class News(NamedTuple):
+    """What happened to an alert: the event's number, which, to what alert where (degrees), and the JSON object that tells it."""
+
+    seq: int
+    event: str
+    alert: int
+    tenant: int
+    classification: str
+    sensor: str | None
+    district: str | None
+    datastream: int | None
+    lon: float | None
+    lat: float | None
+    told: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Interest:
     """What a listener wants; an empty part means all. `bbox` in degrees: a sensor that leaves it is told once more."""
@@ -52,7 +70,24 @@ class Interest:
     phenomena: frozenset[str] = frozenset()
     datastreams: frozenset[int] = frozenset()
 
+    @property
+    def wants_alerts(self) -> bool:
+        """Phenomena are not alerts': who asks for some gets values alone, unless it names the layer."""
+        return ALERTS in self.layers or not (self.layers or self.phenomena)
+
+    def wants_news(self, one: News) -> bool:
+        """Of an alert without a sensor of its own (of a district, an area) `sensors` leaves nothing."""
+        if not self.wants_alerts or (self.sensors and one.sensor not in self.sensors):
+            return False
+        if self.datastreams and one.datastream not in self.datastreams:
+            return False
+        if self.districts and one.district not in self.districts:
+            return False
+        return self.bbox is None or (one.lon is not None and one.lat is not None and self._holds(one.lon, one.lat))
+
     def wants(self, update: Update) -> bool:
+        if self.layers and LAYER not in self.layers:
+            return False
         place = update.place
         if self.sensors and place.id not in self.sensors:
             return False
@@ -95,9 +130,9 @@ def read_interest(words: dict[str, str]) -> Interest:
     for name, value in words.items():
         if name != "bbox":
             lists[_SINGLE.get(name, name)] |= {part for part in value.split(",") if part}
-    silent = sorted(lists["layers"] - {LAYER})
+    silent = sorted(lists["layers"] - {LAYER, ALERTS})
     if silent:
-        raise BadInput(f"the layer {silent[0][:60]!r} does not stream", remedy=f"subscribe to {LAYER}")
+        raise BadInput(f"the layer {silent[0][:60]!r} does not stream", remedy=f"subscribe to {LAYER}, {ALERTS}")
     wrong = [one for one in lists["datastreams"] if not (one.isascii() and one.isdecimal() and len(one) < 10)]
     if wrong:
         raise BadInput(f"{wrong[0][:60]!r} is no datastream", remedy="give the numbers that the messages carry")
@@ -118,6 +153,6 @@ def _bbox(text: str) -> BBox:
     return box
 
 
-def may_see(actor: Actor, place: Place) -> bool:
+def may_see(actor: Actor, place: Place | News) -> bool:
     """As the row-level policy says it."""
     return place.classification == "public" or (actor.tenant == place.tenant and place.classification in actor.may_read)

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from layers.live.alerts.board import Board
 from layers.live.bus import outbox as bus
 from layers.live.follower import Batch, Follower
 from layers.live.following import Interest, Place, Update
@@ -54,6 +55,8 @@ class Hub:
         self._followers: set[Follower] = set()
         self._places_at = 0.0
         self._started = asyncio.Event()
+        self._board = Board(database)
+        self._board_read = asyncio.Event()
         self._dropped = 0
         self.seq = 0
         self.values = 0
@@ -73,7 +76,11 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Hub]:
         """The hub at work, for a service's lifespan."""
-        tasks = (asyncio.create_task(self.run(), name="live-hub"), asyncio.create_task(self._tend(), name="bus-trim"))
+        tasks = (
+            asyncio.create_task(self.run(), name="live-hub"),
+            asyncio.create_task(self._tell_alerts(), name="live-alerts"),
+            asyncio.create_task(self._tend(), name="bus-trim"),
+        )
         try:
             yield self
         finally:
@@ -98,24 +105,52 @@ class Hub:
                             await woken.wait()
                     woken.clear()
 
+    async def _tell_alerts(self) -> None:
+        """Follow the events of alerts for ever; waits out a database that is away."""
+        async with changes.wakes(self._database, "twin_alert") as woken:
+            while True:
+                try:
+                    news = await self._board.advance()
+                except (Unavailable, psycopg.Error) as away:
+                    log.debug("the hub waits: %s", away)
+                    await asyncio.sleep(_POLL_S)
+                    continue
+                self._board_read.set()
+                for follower in self._followers:
+                    if news is None:
+                        follower.restart_alerts()
+                    else:
+                        follower.offer_news(news)
+                if not news:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_S):
+                            await woken.wait()
+                    woken.clear()
+
     @contextlib.asynccontextmanager
-    async def follow(self, actor: Actor, interest: Interest, *, since: int | None = None) -> AsyncIterator[Follower]:
+    async def follow(
+        self, actor: Actor, interest: Interest, *, since: int | None = None, alerts_since: int | None = None
+    ) -> AsyncIterator[Follower]:
         """A listener, from now until the block ends: a snapshot first, or what came after `since` where that is still known.
+
+        The open alerts come with it, or what happened to alerts after `alerts_since` where that is still known.
 
         Raises Unavailable before the hub has read the database, and where too many listen.
         """
         if len(self._followers) >= _MOST_FOLLOWERS:
             raise Unavailable(f"{_MOST_FOLLOWERS} maps listen already", remedy="close some, or add a service process")
         await self.ready()
-        follower = Follower(actor, interest)
+        follower = Follower(actor, interest, alerts=self._board)
         try:
-            await self.restart(follower, interest, since=since)
+            await self.restart(follower, interest, since=since, alerts_since=alerts_since)
             yield follower
         finally:
             self._followers.discard(follower)
             self._dropped += follower.dropped
 
-    async def restart(self, follower: Follower, interest: Interest, *, since: int | None = None) -> None:
+    async def restart(
+        self, follower: Follower, interest: Interest, *, since: int | None = None, alerts_since: int | None = None
+    ) -> None:
         """Let a listener in, or bring one that wants something else to where the hub is."""
         missed: list[Batch] | None = None
         reached = since if since is not None else -1
@@ -125,18 +160,36 @@ class Hub:
                 until = self.seq
                 missed = await self._missed(since, until)
                 reached = until if missed is not None else -1
+        if alerts_since is not None:
+            await self._reach_alerts(alerts_since)
         # From here on nothing waits: what the listener gets and what comes next meet exactly.
         follower.interest = interest
         self._followers.add(follower)
+        self._restart_alerts(follower, alerts_since, joins=since is None)
         if since is None or not self._remembers(reached):
             follower.restart(self.seq, self._state.values())
             return
         follower.forget()
+        follower.reached = since
         for batch in missed or ():
             follower.offer(batch)
         for seq, updates in self._recent:
             if seq > reached:
                 follower.offer(Batch(seq, updates))
+
+    def _restart_alerts(self, follower: Follower, since: int | None, *, joins: bool) -> None:
+        """`joins`: the open alerts come with a snapshot; without one they are told where there ever were any."""
+        if since is not None and self._board.remembers(since):
+            follower.resume_alerts(since, self._board.since(since))
+        elif joins or since is not None or self._board.seq > 0:
+            follower.restart_alerts()
+
+    async def _reach_alerts(self, seq: int) -> None:
+        """As `_reach`, of alerts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_S):
+                while self._board.seq < seq:  # noqa: ASYNC110  # as rare
+                    await asyncio.sleep(_PAUSE_S)
 
     def _remembers(self, since: int) -> bool:
         """Whether every batch after `since` is in memory."""
@@ -155,13 +208,15 @@ class Hub:
         try:
             async with asyncio.timeout(seconds):
                 await self._started.wait()
+                await self._board_read.wait()
         except TimeoutError:
             raise Unavailable("the live state is not read yet", remedy="try again in a moment") from None
 
     async def snapshot(self, actor: Actor, interest: Interest) -> str:
         """The snapshot message alone, for those who do not stay."""
         await self.ready()
-        once = Follower(actor, interest)
+        once = Follower(actor, interest, alerts=self._board)
+        once.restart_alerts()
         once.restart(self.seq, self._state.values())
         return (await once.next_message())[1]
 

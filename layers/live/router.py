@@ -3,6 +3,11 @@
 Messages are `{"type": "snapshot" | "update", "seq", "skipped"?, "sensors": [{id, fid, datastream, lon, lat, district,
 phenomenon, value, unit, time, quality, origin}]}`. Subscribe by `layers`, `bbox`, `districts`, `sensors`, `phenomena`,
 `datastreams`; resume by `since`.
+
+Alerts stream beside the values (the layer iot.alerts): a snapshot has the open ones too, `{…, "alerts_seq", "alerts": [{event, at, id,
+rule, title, severity, state, subject, message, value, datastream, sensor, district, lon, lat, people, people_in, since}]}`; then
+`{"type": "alerts", "seq", "whole", "alerts_seq", "alerts"}` tells what happens to them, or with `whole` which are open; resume by
+`alerts_since`.
 """
 
 from __future__ import annotations
@@ -47,23 +52,26 @@ async def latest(request: Request, actor: ActorHere) -> Response:
 async def sse(
     request: Request, actor: ActorHere, last_event_id: Annotated[str | None, Header()] = None
 ) -> StreamingResponse:
-    """The stream as server-sent events; the event's id is the message's seq, so that a browser resumes by itself."""
-    interest, since = _asked(request.query_params)
+    """The stream as server-sent events; the event's id is the message's seq (and `-alerts_seq` once there were alerts), so that a
+    browser resumes by itself.
+    """
+    interest, since, alerts_since = _asked(request.query_params)
     if last_event_id is not None:
-        since = _number(last_event_id)
+        values, _, alerts = last_event_id.partition("-")
+        since, alerts_since = _number(values), (_number(alerts) if alerts else None)
     hub = _hub(request.app.state.hub)
     await hub.ready()
 
     async def events() -> AsyncIterator[str]:
-        async with hub.follow(actor, interest, since=since) as follower:
+        async with hub.follow(actor, interest, since=since, alerts_since=alerts_since) as follower:
             while True:
                 try:
                     async with asyncio.timeout(_HEARTBEAT_S):
-                        seq, message = await follower.next_message()
+                        _, message = await follower.next_message()
                 except TimeoutError:
                     yield ": still here\n\n"
                 else:
-                    yield f"id: {seq}\ndata: {message}\n\n"
+                    yield f"id: {follower.place}\ndata: {message}\n\n"
 
     return StreamingResponse(
         events(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -81,8 +89,8 @@ async def ws(socket: WebSocket) -> None:
     actor = found if isinstance(found, Actor) else ANONYMOUS
     await socket.accept()
     try:
-        interest, since = _asked(socket.query_params)
-        async with hub.follow(actor, interest, since=since) as follower:
+        interest, since, alerts_since = _asked(socket.query_params)
+        async with hub.follow(actor, interest, since=since, alerts_since=alerts_since) as follower:
             tasks = {asyncio.create_task(_send(socket, follower)), asyncio.create_task(_listen(socket, hub, follower))}
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -113,8 +121,8 @@ async def _listen(socket: WebSocket, hub: Hub, follower: Follower) -> None:
         try:
             if len(words) > _MOST_WORDS:
                 raise BadInput("the subscription is too long", remedy=f"say it in {_MOST_WORDS} characters")
-            interest, since = _asked(_flat(words))
-            await hub.restart(follower, interest, since=since)
+            interest, since, alerts_since = _asked(_flat(words))
+            await hub.restart(follower, interest, since=since, alerts_since=alerts_since)
         except (BadInput, Unavailable) as error:
             await socket.send_text(_told(error).decode())
 
@@ -165,9 +173,11 @@ def _hub(found: object) -> Hub:
     return cast(Hub, found)
 
 
-def _asked(words: Mapping[str, str]) -> tuple[Interest, int | None]:
-    rest = {name: value for name, value in words.items() if name != "since"}
-    return read_interest(rest), (_number(words["since"]) if "since" in words else None)
+def _asked(words: Mapping[str, str]) -> tuple[Interest, int | None, int | None]:
+    """What is listened to, and after which batch and which event of alerts."""
+    places = {name: _number(words[name]) if name in words else None for name in ("since", "alerts_since")}
+    rest = {name: value for name, value in words.items() if name not in places}
+    return read_interest(rest), places["since"], places["alerts_since"]
 
 
 def _number(text: str) -> int:

@@ -175,7 +175,15 @@ class Store:
         return observations, refusals
 
     def _write(self, observations: list[Observation], refusals: list[_Refusal]) -> Kept:
+        """Most batches are all new, which is stored faster than asking of each; one that was not is stored again, asking."""
         self._make_months(observations)
+        try:
+            return self._commit(observations, refusals)
+        except psycopg.errors.UniqueViolation:
+            self._repeating = _REPEATING_BATCHES
+            return self._commit(observations, refusals)
+
+    def _commit(self, observations: list[Observation], refusals: list[_Refusal]) -> Kept:
         new, seq = 0, None
         with self._database.session(self._by, pool="bulk", unit=Unit("observe", "iot.observation")) as session:
             if observations:
@@ -189,20 +197,11 @@ class Store:
         return Kept(new, len(observations) - new, len(refusals))
 
     def _insert(self, session: Session, observations: list[Observation]) -> int:
-        """How many were new; they are what the staging table holds afterwards.
-
-        Most batches are all new, which is stored in half the time of asking each; after one that was not, repeats are expected
-        for some batches.
-        """
+        """How many were new; they are what the staging table holds afterwards. Raises UniqueViolation where it took all for new."""
         _stage(session, observations)
         if not self._repeating:
-            try:
-                with session.connection.transaction():
-                    session.execute(query("insert"))
-            except psycopg.errors.UniqueViolation:
-                self._repeating = _REPEATING_BATCHES
-            else:
-                return len(observations)
+            session.execute(query("insert"))
+            return len(observations)
         self._repeating -= 1
         return len(observations) - session.execute(query("insert_fresh")).rowcount
 

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from layers.live.alerts.book import current_rules
 from layers.live.alerts.engine import Engine, Member, Transition, Value
+from layers.live.alerts.posting import post
 from layers.live.alerts.queries import query
 from layers.live.alerts.rules import Condition, Rule, Target
 from layers.live.signals import KIGALI
@@ -61,6 +62,7 @@ class Ledger:
         self._signature: tuple[Any, ...] = ()
         self._seq = -1
         self._orphans: list[int] = []
+        self._numbers: list[int] = []
         self._checked = self._ticked = self._passed = datetime.min.replace(tzinfo=UTC)
 
     def run_once(self) -> float:
@@ -179,14 +181,17 @@ class Ledger:
             if held.rowcount != 1:
                 raise Unavailable("another process evaluates alerts", remedy="nothing is to be done")
             detail: dict[str, list[int]] = {"raised": [], "cleared": [], "escalated": []}
+            self._numbers = []
             for one in transitions:
                 alert = self._raise(session, one) if one.kind == "raised" else self._clear(session, one)
                 if alert is not None:
                     detail[one.kind].append(alert)
             for orphan in self._orphans:
-                session.execute(query("step"), {"alert": orphan, "event": "cleared"})
+                stepped = session.execute(query("step"), {"alert": orphan, "event": "cleared"}).fetchone()
                 session.execute(query("forget_held"), {"alert": orphan})
-                detail["cleared"].append(orphan)
+                if stepped is not None:
+                    self._numbers.append(int(stepped[2]))
+                    detail["cleared"].append(orphan)
             for alert, rule in escalating:
                 if self._step(session, alert, "escalated", rule, rule.escalate_to):
                     detail["escalated"].append(alert)
@@ -196,6 +201,7 @@ class Ledger:
                     " on conflict (tenant, rule, subject) do update set version = excluded.version, state = excluded.state",
                     [(one.rule.name, one.rule.version, one.name, Jsonb(one.kept())) for one in engine.changed],
                 )
+            post(session, self._numbers)
             session.count = sum(len(ids) for ids in detail.values())
             session.detail = dict(detail)
         self._orphans = []
@@ -218,6 +224,7 @@ class Ledger:
         ).fetchone()  # fmt: skip
         if row is None:
             return None
+        self._numbers.append(int(row[1]))
         _address(session, int(row[0]), int(row[1]), "raised", rule, rule.deliver)
         return int(row[0])
 
@@ -237,6 +244,7 @@ class Ledger:
         row = session.execute(query("step"), {"alert": alert, "event": event}).fetchone()
         if row is None:
             return False
+        self._numbers.append(int(row[2]))
         _address(session, alert, int(row[2]), event, rule, tuple(dict.fromkeys(targets)))
         return True
 
@@ -247,6 +255,7 @@ def acknowledge(database: Database, by: Actor, alert: int) -> bool:
     with database.session(by, unit=Unit("alert.acknowledge", f"alert/{alert}")) as session:
         row = session.execute(query("step"), {"alert": alert, "event": "acknowledged"}).fetchone()
         if row is not None:
+            post(session, [int(row[2])])
             rule = next((one for one in current_rules(session) if one.name == row[1]), None)
             if rule is not None:
                 _address(session, alert, int(row[2]), "acknowledged", rule, rule.deliver)

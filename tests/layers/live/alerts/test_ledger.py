@@ -6,6 +6,7 @@ import pytest
 from layers.live.alerts.book import seed_rules
 from layers.live.alerts.ledger import acknowledge, quiet_until
 from layers.live.alerts.rules import read_rule
+from layers.live.bus import subscribe
 from twin.access import ANONYMOUS, SYSTEM, actor
 from twin.errors import NotPermitted, Unavailable
 
@@ -221,3 +222,38 @@ def test_nobody_but_an_operator_writes_alerts_and_restricted_ones_are_hidden(liv
             assert session.execute("update iot.alert set state = 'cleared'").rowcount == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege), live.database.session(who) as session:
             session.execute("insert into iot.alert_rule (tenant, name, version) values (1, 'x', 1)")
+
+
+def test_the_bus_is_told_of_every_step_in_the_transaction_that_made_it(live: Live) -> None:
+    with subscribe(live.database, "alerts", ["rwa.energy.alert.*"]) as bus:
+        while bus.poll(wait_s=0):
+            pass
+        write(live.database, LOW)
+        live.tell(230, 200)
+        number = _one(live, "select id from iot.alert")
+        acknowledge(live.database, actor("duty", "operator"), number)
+        live.tell(230)
+        heard = []
+        while len(heard) < 3 and (found := bus.poll(wait_s=5)):
+            heard += found
+    told = [(one.topic, one.key, one.schema, one.subject) for one in heard]
+    assert told == [
+        (f"rwa.energy.alert.{step}", "Huye", "alert.v1", f"alert/{number}")
+        for step in ("raised", "acknowledged", "cleared")
+    ]
+    assert [one.id for one in heard] == ["alert/1/1", "alert/1/2", "alert/1/3"]
+    assert (heard[0].data["sensor"], heard[0].data["value"], heard[0].data["unit"]) == ("grid-0", 200, "V")
+
+
+def test_an_alert_that_is_not_committed_is_not_told_on_the_bus(live: Live) -> None:
+    write(live.database, LOW)
+    live.tell(200)
+    before = _one(live, "select count(*) from bus.posted")
+    number = _one(live, "select id from iot.alert")
+    with live.database.session(SYSTEM, pool="owner") as session:
+        session.execute("alter table iot.alert_delivery add constraint nothing_goes check (state = 'never') not valid")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        acknowledge(live.database, actor("duty", "operator"), number)
+    with live.database.session(SYSTEM, pool="owner") as session:
+        session.execute("alter table iot.alert_delivery drop constraint nothing_goes")
+    assert _one(live, "select count(*) from bus.posted") == before

@@ -38,6 +38,7 @@ BENCHES = {
     "page": "app.bench.page:page_bench",
     "live": "app.bench.live:live_bench",
     "live-store": "app.bench.live_store:store_bench",
+    "live-serving": "app.bench.live_serving:live_serving_bench",
     "bake": "app.bench.baking:bake_bench",
     "streams": "app.bench.streams:streams_bench",
 }

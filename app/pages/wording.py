@@ -13,8 +13,7 @@ SCENE_WORDS: Final = {
     "pylons": "Pylons",
     "roads": "Roads on the ground",
     "pipes": "Water pipes under the ground",
-    "power": "Power lines",
-    "walls": "Administrative walls",
+    "power_lines": "Power lines",
     "sensors": "Sensors as bodies",
 }
 

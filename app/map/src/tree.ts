@@ -78,7 +78,7 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
       .map((scene): Row => {
         const source = scene.layers?.[0] ?? scene.layer;
         const made = model.groups.flatMap((group) => group.rows).find((one) => one.name === source);
-        const title = model.texts[`scene_${scene.name}`] ?? scene.title ?? scene.name;
+        const title = model.texts[`scene_${scene.name}`] ?? made?.title ?? scene.title ?? scene.name;
         const { colour = "#8b8475", mark = "", mark_title = "", facts = [] } = made ?? {};
         return { name: `scene:${scene.name}`, title, shape: "solid", colour, mark, mark_title, facts: [["", model.texts["near"] ?? ""], ...facts], legend: null };
       });

@@ -50,9 +50,7 @@ export class Cell {
     const had = this.#coloured;
     if (had && had.look === wanted.look && had.theme === wanted.theme && had.lit === wanted.lit) return;
     this.#coloured = wanted;
-    const [red, green, blue] = this.content.meshes[0]?.colour ?? [1, 1, 1];
-    const own: Rgb = [srgb(red), srgb(green), srgb(blue)];
-    const pixels = coloursOf(this.content.table, this.rows, wanted.look, wanted.theme, own, wanted.lit);
+    const pixels = coloursOf(this.content.table, this.rows, wanted.look, wanted.theme, wanted.lit);
     this.#colours ??= gl.createTexture();
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.#colours);
@@ -73,6 +71,8 @@ export class Cell {
     for (const { mesh, vertices } of this.#parts) {
       gl.bindVertexArray(vertices);
       gl.uniform1i(program.at("many"), mesh.instances ? 1 : 0);
+      const [red, green, blue, alpha] = mesh.colour;
+      gl.uniform4f(program.at("own"), srgb(red), srgb(green), srgb(blue), alpha);
       if (mesh.twoSided || mesh.instances) gl.disable(gl.CULL_FACE);
       else gl.enable(gl.CULL_FACE);
       const type = mesh.indices instanceof Uint16Array ? gl.UNSIGNED_SHORT : gl.UNSIGNED_INT;
@@ -142,7 +142,7 @@ function upload(gl: WebGL2RenderingContext, mesh: Mesh): Part {
   return { mesh, vertices, buffers };
 }
 
-/** A linear part of a colour, as glTF has it, as a byte of sRGB. */
+/** A linear part of a colour, as glTF has it, in sRGB. */
 function srgb(linear: number): number {
-  return Math.round(255 * (linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055));
+  return linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055;
 }

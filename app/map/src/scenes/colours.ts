@@ -21,31 +21,31 @@ export interface Look {
 
 export const WIDE = 256;
 
-/** RGBA of each feature, in rows of 256, `lit` ones in their own colours. */
+/** RGBA of each feature, in rows of 256, `lit` ones in their own colours. Alpha 0: as its mesh is. */
 export function coloursOf(
   table: Table | null,
   count: number,
   look: Look | undefined,
   theme: string,
-  own: Rgb,
   lit: Map<number, Rgb>,
 ): Uint8Array {
   const out = new Uint8Array(Math.max(1, Math.ceil(count / WIDE)) * WIDE * 4);
   const shade = look && (look.themes[theme] ?? look.plain);
-  const silent = look ? rgb(look.other) : own;
+  const silent = look ? rgb(look.other) : null;
   const known = new Map<string, Rgb>();
   const steps = shade?.steps?.map(([value, colour]): [number, Rgb] => [value, rgb(colour)]);
   for (let row = 0; row < count; row++) {
     const value = shade && table ? table.value(shade.field, row) : null;
-    let colour = silent;
+    let colour: Rgb | null = silent;
     if (steps && typeof value === "number") colour = between(steps, value);
     else if (shade?.words && value !== null) {
       const word = String(value);
       const said = shade.words[word];
       colour = known.get(word) ?? (said ? rgb(said) : silent);
-      known.set(word, colour);
+      if (colour) known.set(word, colour);
     }
-    out.set([...(lit.get(row) ?? colour), 255], row * 4);
+    const told = lit.get(row) ?? colour;
+    if (told) out.set([...told, 255], row * 4);
   }
   return out;
 }

@@ -21,16 +21,19 @@ uniform sampler2D colours;
 uniform vec3 sun;
 uniform vec3 light;
 uniform float alpha;
+uniform vec4 own;
 out vec4 shade;
 void main() {
   gl_Position = matrix * (placed * vec4(position, 1.0));
   int row = int(many ? instance : feature);
-  vec3 colour = texelFetch(colours, ivec2(row & 255, row >> 8), 0).rgb;
+  vec4 told = texelFetch(colours, ivec2(row & 255, row >> 8), 0);
+  vec3 colour = mix(own.rgb, told.rgb, told.a);
   vec3 up = normalize(mat3(placed) * normal);
   float lit = light.x + light.y * (0.5 + 0.5 * dot(up, sun)) + light.z * max(up.z, 0.0);
   // What is in shadow is a little warmer.
   vec3 warm = mix(vec3(1.0, 0.97, 0.91), vec3(1.0), smoothstep(0.68, 1.0, lit));
-  shade = vec4(min(colour * lit * warm, vec3(1.0)) * alpha, alpha);
+  float thick = alpha * own.a;
+  shade = vec4(min(colour * lit * warm, vec3(1.0)) * thick, thick);
 }`;
 
 const COLOUR_FRAGMENT = `#version 300 es

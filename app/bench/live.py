@@ -79,7 +79,7 @@ def live_bench() -> list[Row]:
         full = _throughput(site, [_words()], whole=True)
         shared = _throughput(site, [_words("--shared"), _words("--shared")], whole=True)
         p50, p99 = _latency(site)
-        copy, batch = copy_rows(site.conninfo, site.settings)
+        rates = copy_rows(site.conninfo, site.settings)
         peak = _overload(site)
     load = f"load {os.getloadavg()[0]:.1f}"
     return [
@@ -91,8 +91,10 @@ def live_bench() -> list[Row]:
             ratio=shared / full),
         row(f"publication to commit at {_LATENCY_RATE:g}/s, p50", p50, "ms"),
         row(f"publication to commit at {_LATENCY_RATE:g}/s, p99", p99, "ms", goal=f"under {P99_MS:g}", holds=p99 < P99_MS),
-        row("batches stored, with latest and outbox", batch, "rows/s", reference=f"binary COPY {copy:,.0f}",
-            ratio=batch / copy, goal="0.4 of COPY", holds=batch >= 0.4 * copy),
+        row("batches staged and inserted", rates.inserted, "rows/s",
+            reference=f"binary COPY into a table with the same indexes {rates.indexed:,.0f}", ratio=rates.inserted / rates.indexed),
+        row("batches stored, with latest and outbox", rates.whole, "rows/s", reference=f"binary COPY {rates.bare:,.0f}",
+            ratio=rates.whole / rates.bare, goal="0.4 of COPY", holds=rates.whole >= 0.4 * rates.bare),
         row("peak memory of a consumer, 10 s without a database at all the broker gives", peak, "MiB",
             goal=f"under {_PEAK_MIB:g}", holds=peak < _PEAK_MIB),
     ]  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
 from app.bench import Row, row
 from app.bench.private import private_site
+from layers.live.messages import Observation
 from layers.live.spool import Message
 from layers.live.store import COPY, TYPES, Store, query
 from twin.access import SYSTEM
@@ -24,40 +26,74 @@ LATEST_MS, YEAR_MS = 50.0, 100.0
 """Goals: milliseconds for the latest values of all sensors, for a year of one sensor by the hour."""
 
 
-def copy_rows(conninfo: str, settings: Settings) -> tuple[float, float]:
-    """Rows a second: a bare binary COPY into a plain table, and our batches with latest value and outbox; same rows, same batches."""
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rows a second of the same batches. `bare`: binary COPY into a plain table; `indexed`: into one with our two indexes; `inserted`:
+    staged and inserted; `whole`: a batch as it is stored, with latest values, outbox and audit.
+    """
+
+    bare: float
+    indexed: float
+    inserted: float
+    whole: float
+
+
+def copy_rows(conninfo: str, settings: Settings) -> Rates:
+    """Measured batch by batch in turn, so that what else the machine does weighs on all alike."""
     database = Database(conninfo, settings.database)
     store = Store(database, by=SYSTEM)
-    now = datetime.now(UTC)
-    topics = [f"rwa/energy/grid/voltage/grid-{n}" for n in range(300)]
-    batches = []
-    for number in range(_BATCHES):
-        messages = []
-        for n in range(_BATCH):
-            at = now - timedelta(hours=1) + timedelta(microseconds=number * _BATCH + n)
-            payload = b'{"time": "%s", "sequence": %d, "value": 230.5}' % (at.isoformat().encode(), n)
-            messages.append(Message(topics[n % 300], payload, now))
-        batches.append(store.judge(messages))
+    seconds = dict.fromkeys(("bare", "indexed", "inserted", "whole"), 0.0)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("create table iot.bench_copy (like iot.observation)")
-        started = time.monotonic()
-        for observations in batches:
-            with (
-                connection.transaction(),
-                connection.cursor() as cursor,
-                cursor.copy(COPY.replace("pg_temp.live_staged", "iot.bench_copy")) as copy,
-            ):
-                copy.set_types(TYPES)
-                for one in observations:
-                    copy.write_row(one)
-        bare = time.monotonic() - started
-        connection.execute("drop table iot.bench_copy")
-    started = time.monotonic()
-    for observations in batches:
-        store.write(observations)
-    ours = time.monotonic() - started
+        connection.execute(
+            "create table iot.bench_indexed (like iot.observation, primary key (datastream, phenomenon_time, sequence, sector))"
+        )
+        connection.execute("create index on iot.bench_indexed using brin (phenomenon_time)")
+        ways: dict[str, Callable[[list[Observation]], object]] = {
+            "bare": lambda batch: _copy(connection, "iot.bench_copy", batch),
+            "indexed": lambda batch: _copy(connection, "iot.bench_indexed", batch),
+            "inserted": lambda batch: _insert(database, batch),
+            "whole": store.write,
+        }
+        for number in range(_BATCHES):
+            for place, (name, way) in enumerate(ways.items()):
+                batch = store.judge(_messages(number * len(ways) + place))
+                started = time.monotonic()
+                way(batch)
+                seconds[name] += time.monotonic() - started
+        connection.execute("drop table iot.bench_copy, iot.bench_indexed")
     database.close()
-    return _BATCH * _BATCHES / bare, _BATCH * _BATCHES / ours
+    return Rates(**{name: _BATCH * _BATCHES / spent for name, spent in seconds.items()})
+
+
+def _messages(number: int) -> list[Message]:
+    """A batch of its own microseconds, of 300 sensors."""
+    now = datetime.now(UTC)
+    messages = []
+    for n in range(_BATCH):
+        at = now - timedelta(hours=1) + timedelta(microseconds=number * _BATCH + n)
+        payload = b'{"time": "%s", "sequence": %d, "value": 230.5}' % (at.isoformat().encode(), n)
+        messages.append(Message(f"rwa/energy/grid/voltage/grid-{n % 300}", payload, now))
+    return messages
+
+
+def _copy(connection: psycopg.Connection[tuple[int, ...]], table: str, batch: list[Observation]) -> None:
+    with connection.transaction():
+        _fill(connection, COPY.replace("pg_temp.live_staged", table), batch)
+
+
+def _insert(database: Database, batch: list[Observation]) -> None:
+    with database.session(SYSTEM, pool="bulk") as session:
+        session.execute(query("staged"))
+        _fill(session.connection, COPY, batch)
+        session.execute(query("insert"))
+
+
+def _fill(connection: psycopg.Connection[tuple[int, ...]], copying: str, batch: list[Observation]) -> None:
+    with connection.cursor() as cursor, cursor.copy(copying) as copy:
+        copy.set_types(TYPES)
+        for one in batch:
+            copy.write_row(one)
 
 
 def store_bench(observations: int = 5_000_000) -> list[Row]:
@@ -118,7 +154,7 @@ def _generate(connection: psycopg.Connection[tuple[int, ...]], each: int) -> Non
     for start in range(0, each, 100):
         connection.execute(
             "insert into iot.observation select now() - make_interval(mins => m), m, 230 + m %% 10, now(), null, null, d.id, 1, null,"
-            " 'good', 'public', d.sector from generate_series(%s, %s) m cross join iot.datastream d",
+            " 'good', 'public', d.sector from generate_series(%s::int, %s::int) m cross join iot.datastream d",
             (start, min(start + 100, each) - 1),
         )
     connection.execute(

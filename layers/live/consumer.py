@@ -18,7 +18,7 @@ from typing import Any
 from layers.live.broker import Address
 from layers.live.reader import Reader
 from layers.live.spool import Message, Spool
-from layers.live.store import Kept, Store
+from layers.live.store import FOLD_BATCHES, Kept, Store
 from twin.db import Database
 from twin.errors import Unavailable
 
@@ -163,8 +163,8 @@ class Consumer:
                 pause = _FOLD_S
 
     def _fold(self) -> float:
-        """The rollups, from what arrived."""
-        while self._store.fold() and not self._stop.is_set():
+        """The rollups, from what arrived; what comes meanwhile waits for the next time, not to be folded batch by batch."""
+        while self._store.fold() >= FOLD_BATCHES and not self._stop.is_set():
             pass
         return _FOLD_S
 

@@ -32,7 +32,8 @@ _RELOAD_ALWAYS = timedelta(seconds=60)
 # An unknown topic makes the catalogue be read again, at most this often; changed bounds are met within a minute.
 _AHEAD = timedelta(days=62)
 # How far ahead the months are made.
-_FOLD_BATCHES = 500
+FOLD_BATCHES = 500
+"""How many batches are folded into the rollups at once."""
 _KEEP_OUTBOX_S = 900
 _REPEATING_BATCHES = 50
 # After a batch with observations known before, as many are taken for such too: a redelivery seldom is one batch long.
@@ -121,7 +122,7 @@ class Store:
         """Fold what arrived into the rollups; the number of batches folded, 0 where another process is at it."""
         try:
             with self._database.session(self._by, pool="bulk") as session:
-                row = session.execute(query("fold"), {"batches": _FOLD_BATCHES}).fetchone()
+                row = session.execute(query("fold"), {"batches": FOLD_BATCHES}).fetchone()
         except psycopg.Error as failure:
             raise _refusing(failure) from failure
         return int(row[1]) if row else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import shutil
@@ -231,16 +232,17 @@ def test_the_folder_stays_within_its_bound_and_gives_up_what_was_not_read_longes
     store.close()
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """No file may pass 100 bytes, as on a full disk."""
+    """A disk that takes no more than 100 bytes of a file. Within the test's own call alone: the report of it is written after."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_costs_the_second_level_and_nothing_else(tmp_path: Path) -> None:
     async def whole() -> None:
         shared, make = worker(tmp_path), Maker(data=os.urandom(5000))
@@ -253,7 +255,8 @@ def test_a_full_disk_costs_the_second_level_and_nothing_else(tmp_path: Path) -> 
         assert not [path for path in shared.store.folder.rglob("*.*") if path.is_file()]
         await shared.close()
 
-    run(whole)
+    with small_files():
+        run(whole)
 
 
 def test_a_folder_that_cannot_be_had_costs_the_second_level_and_nothing_else(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Report:
 
 
 def walk(fetch: Fetch, *, stride: int = 1) -> Report:
-    """Reads all of the tileset's subtrees, and of the contents one in ``stride``, spread over the country."""
+    """Reads the tileset: of its contents one in ``stride``, spread over the country, and as few of its subtrees as that needs."""
     report = Report()
     tileset = json.loads(fetch("tileset.json") or b"{}")
     _check_json(tileset, report)
@@ -64,6 +64,15 @@ class _Walk:
     tileset: Json
     report: Report
     stride: int
+
+    @property
+    def leap(self) -> int:
+        """Of the subtrees below the first one in so many is read."""
+        return max(1, self.stride // 8)
+
+
+def _is_chosen(at: tuple[int, int, int], stride: int) -> bool:
+    return sum(prime * part for prime, part in zip((7919, 104729, 1299709), at, strict=True)) % stride == 0
 
 
 def _check_json(tileset: Json, report: Report) -> None:
@@ -195,7 +204,7 @@ def _walk_subtree(walk: _Walk, root: tuple[int, int, int], above: tuple[float, .
         held = not (inside.any() or children.any()) or _within(mine, outer, spare)
         report.hold(held, f"tile {at} reaches out of its parent by {np.subtract(mine, outer)}")
         report.hold(error <= outer_error + 1e-9, f"tile {at}: error {error} over its parent's {outer_error}")
-        if sum(prime * part for prime, part in zip((7919, 104729, 1299709), at, strict=True)) % walk.stride:
+        if not _is_chosen(at, max(1, walk.stride // walk.leap)):
             continue
         data = walk.fetch(_filled(walk.tileset["root"]["content"]["uri"], at))
         report.hold((data is not None) == bool(inside[index]), f"content {at}: availability says {inside[index]}")
@@ -206,6 +215,8 @@ def _walk_subtree(walk: _Walk, root: tuple[int, int, int], above: tuple[float, .
         up = _index(levels - 1, x >> 1, y >> 1)
         report.hold(bool(tiles[up]), f"{where}: a child subtree without the tile above")
         child = (root[0] + levels, (root[1] << levels) + x, (root[2] << levels) + y)
+        if not _is_chosen(child, walk.leap):
+            continue
         _walk_subtree(walk, child, tuple(bounds[spot[up]]), float(errors[spot[up]]))
 
 

@@ -32,7 +32,7 @@ from twin.errors import Unavailable
 from twin.grid import tile_at
 
 LAYERS = {"points": "services.schools", "lines": "infrastructure.roads", "buildings": "infrastructure.buildings"}
-EDITS = 200
+EDITS = 100
 GOAL_MS = 250.0
 SHIFT_DEG = 2e-5
 """Two metres: several units of a tile of zoom 15."""

@@ -42,6 +42,7 @@ def test_its_socket_folder_is_closed_to_other_users(own: Cluster) -> None:
     assert [line for line in rules if line] == ["local all all peer map=twin"]
 
 
+# The closed folder and the one rule of pg_hba.conf are held by the test above for anybody; as root the door is tried as well.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user to try the door")
 def test_another_user_of_the_machine_cannot_connect(own: Cluster) -> None:
     tried = subprocess.run(
@@ -74,6 +75,7 @@ def test_two_starts_at_once_make_one_server(own: Cluster) -> None:
     assert all(process.returncode == 0 for process in both)
 
 
+# Another user starts the server as itself, which walks its own home: there is no elsewhere to test.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only as root does the server run as another user")
 def test_a_checkout_under_a_private_home_keeps_its_data_elsewhere_and_says_so() -> None:
     home = Path(tempfile.mkdtemp(prefix="twin-home-"))

@@ -59,6 +59,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker | 
         yield named
         return
     if fetched() is None:
+        # Kafka is no part of set-up. The same contract has run against the outbox; this half says that it did not.
         pytest.skip("no Kafka: TWIN_TEST_KAFKA names no broker and `make kafka` has fetched none")
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     broker.start()
@@ -277,6 +278,7 @@ def test_a_relay_that_dies_between_sending_and_marking_sends_again_and_loses_not
 
 def test_brokers_that_are_away_are_waited_for(fresh_database: Database, brokers: KafkaBroker | str) -> None:
     if isinstance(brokers, str):
+        # Killing a broker that others run would be their loss; one of `make kafka` is ours.
         pytest.skip("the broker of TWIN_TEST_KAFKA is not ours to stop")
     topics_of(brokers.address).reset()
     stop = threading.Event()

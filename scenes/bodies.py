@@ -61,19 +61,7 @@ def mesh_glb(
     """One mesh whose vertices name their features. ``transform`` (4, 4) leads from the cell's frame to the root's."""
     step, offset, quantised = quantise(mesh.positions)
     count = metadata["propertyTables"][0]["count"]
-    primitive = {
-        "attributes": {
-            "POSITION": chunk.attribute(quantised, UNSIGNED_SHORT, "VEC3", bounds=True),
-            "NORMAL": chunk.attribute(y_up(mesh.normals), BYTE, "VEC3", normalized=True),
-            "_FEATURE_ID_0": chunk.attribute(mesh.features.astype(np.uint16)[:, None], UNSIGNED_SHORT, "SCALAR"),
-        },
-        "indices": chunk.indices(mesh.triangles),
-        "material": 0,
-        "mode": TRIANGLES,
-        "extensions": {
-            "EXT_mesh_features": {"featureIds": [{"featureCount": count, "attribute": 0, "propertyTable": 0}]}
-        },
-    }
+    primitive = chunk.primitive(mesh, quantised, features=count)
     tree = _tree(metadata, [material(name, colour, double=double)])
     tree["nodes"] = [{"mesh": 0, "matrix": _matrix(transform, step, offset)}]
     tree["meshes"] = [{"primitives": [primitive]}]

@@ -10,7 +10,7 @@ import meshoptimizer
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.mesh import MOST_VERTICES
+from scenes.mesh import MOST_VERTICES, Mesh
 
 Compression = Literal["meshopt", "none"]
 # Values of a glTF JSON tree.
@@ -82,6 +82,22 @@ class Chunk:
             accessor["max"] = values.max(axis=0).tolist()
         self.accessors.append(accessor)
         return len(self.accessors) - 1
+
+    def primitive(self, mesh: Mesh, quantised: NDArray[np.uint16], *, features: int) -> Json:
+        """A mesh whose vertices name rows of property table 0, which has ``features`` of them; material 0."""
+        return {
+            "attributes": {
+                "POSITION": self.attribute(quantised, UNSIGNED_SHORT, "VEC3", bounds=True),
+                "NORMAL": self.attribute(y_up(mesh.normals), BYTE, "VEC3", normalized=True),
+                "_FEATURE_ID_0": self.attribute(mesh.features.astype(np.uint16)[:, None], UNSIGNED_SHORT, "SCALAR"),
+            },
+            "indices": self.indices(mesh.triangles),
+            "material": 0,
+            "mode": TRIANGLES,
+            "extensions": {
+                "EXT_mesh_features": {"featureIds": [{"featureCount": features, "attribute": 0, "propertyTable": 0}]}
+            },
+        }
 
     def indices(self, triangles: NDArray[np.int64]) -> int:
         """An accessor of u16 indices; of u32 where edits since the last build swelled a cell past 65,535 vertices."""

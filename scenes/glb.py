@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.chunk import BYTE, TRIANGLES, UNSIGNED_SHORT, Chunk, Compression, Json, quantise, y_up
+from scenes.chunk import Chunk, Compression, Json, quantise
 from scenes.footprints import ORIGINS, USES, Footprints
 from scenes.frame import Y_UP_TO_Z_UP
 from scenes.mesh import Mesh
@@ -35,19 +35,7 @@ def glb(
     """
     chunk = Chunk(compression)
     step, offset, quantised = quantise(mesh.positions)
-    primitive = {
-        "attributes": {
-            "POSITION": chunk.attribute(quantised, UNSIGNED_SHORT, "VEC3", bounds=True),
-            "NORMAL": chunk.attribute(y_up(mesh.normals), BYTE, "VEC3", normalized=True),
-            "_FEATURE_ID_0": chunk.attribute(mesh.features.astype(np.uint16)[:, None], UNSIGNED_SHORT, "SCALAR"),
-        },
-        "indices": chunk.indices(mesh.triangles),
-        "material": 0,
-        "mode": TRIANGLES,
-        "extensions": {
-            "EXT_mesh_features": {"featureIds": [{"featureCount": len(footprints), "attribute": 0, "propertyTable": 0}]}
-        },
-    }
+    primitive = chunk.primitive(mesh, quantised, features=len(footprints))
     place = np.diag([step, step, step, 1.0])
     place[:3, 3] = offset
     matrix = Y_UP_TO_Z_UP.T @ transform @ Y_UP_TO_Z_UP @ place

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.app.pages.test_page import COUNTRY, FLAGS, ONLY_BOUNDARIES, PATIENCE_MS
+from tests.app.pages.test_page import COUNTRY, ONLY_BOUNDARIES, PATIENCE_MS
+from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import Service
 
 TILE = "/tiles/land.districts/8/149/129.mvt"
@@ -99,7 +100,7 @@ def test_the_page_comes_up_and_keeps_its_socket(workers: tuple[str, subprocess.P
     closed: list[str] = []
     own = urlsplit(address).netloc
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1100, "height": 700}).new_page()
         page.set_default_timeout(PATIENCE_MS)
 

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,10 +31,6 @@ LIBRARIES = {
     "leaflet": MODULES / "leaflet" / "dist",
     "leaflet.vectorgrid": MODULES / "leaflet.vectorgrid" / "dist",
 }
-FLAGS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-quic",
-    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PAGES = ("maplibre", "openlayers", "leaflet")
 
 
@@ -62,7 +59,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()
 

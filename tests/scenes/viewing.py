@@ -16,21 +16,11 @@ import httpx
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS
 from twin.crs import geoid_separation
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "tests" / "web"
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE_MS = 150_000
 """Drawing by software on a machine that others use is slow."""
 
@@ -75,7 +65,7 @@ def visit(url: str, *, own: tuple[str, ...], width: int = 400, height: int = 300
     """``url`` in a browser. ``own``: the addresses that may be asked; any other is foreign."""
     allowed = {urlsplit(one).netloc for one in own}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(PATIENCE_MS)
         seen = Visit(page)

@@ -15,20 +15,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS
+
 if TYPE_CHECKING:
     from tests.conftest import Service
 
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COUNTRY = "at=29.92,-1.98,7.6,0,0"
 ONLY_BOUNDARIES = "on=land.provinces,land.districts"
 PATIENCE_MS = 120_000
@@ -53,7 +44,7 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(service: Service) -> Iterator[Seen]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = browser.new_context(viewport={"width": 1100, "height": 700})
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from paho.mqtt.enums import CallbackAPIVersion
 
 from layers.live.broker import Address, Broker
 from layers.live.consumer import Consumer, ConsumerOptions
+from layers.live.hub import Hub
+from layers.live.router import router
 from layers.live.stations import KINDS, Station, register
 from layers.registry import Registry
 from twin.access import SYSTEM
 from twin.db import Database
 from twin.grid import BBox
+from twin.http import install_problems
 
 REGION = BBox(28.86, -2.84, 30.90, -1.05)
 VOLTAGE = "rwa/energy/grid/voltage"
@@ -32,6 +38,34 @@ def wait_for(holds: Callable[[], object], seconds: float = 15.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@contextmanager
+def serving(database: Database) -> Iterator[str]:
+    """One service process' worth of the live routes; its address without the scheme."""
+    own = Database(database.conninfo, database.settings, login_as_role=True)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database, app.state.hub = own, Hub(own)
+        async with app.state.hub.running():
+            yield
+        await own.close_async()
+
+    app = FastAPI(lifespan=lifespan)
+    install_problems(app)
+    app.include_router(router)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    wait_for(lambda: server.started)
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
 
 
 def reading(value: object, *, at: datetime | None = None, **more: object) -> bytes:

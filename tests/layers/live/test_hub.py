@@ -1,29 +1,21 @@
 import asyncio
 import json
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-import uvicorn
 import websockets
-from fastapi import FastAPI
 
 from layers.live.follower import Batch, Follower
 from layers.live.following import Interest, Place, Update, read_interest
-from layers.live.hub import Hub
-from layers.live.router import router
 from layers.live.spool import Message
 from layers.live.store import Store
 from twin.access import ANONYMOUS, SYSTEM, actor
 from twin.db import Database
 from twin.errors import BadInput
-from twin.http import install_problems
 
-from .conftest import VOLTAGE, reading, wait_for
+from .conftest import VOLTAGE, reading, serving, wait_for
 
 
 def keep(database: Database, sensor: int, value: float, *, at: datetime | None = None) -> None:
@@ -38,26 +30,8 @@ def values(message: dict) -> list[tuple[str, float]]:
 @pytest.fixture
 def served(telemetry: Database) -> Iterator[str]:
     """The router in a server of its own; its address without the scheme."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database, app.state.hub = telemetry, Hub(telemetry)
-        async with app.state.hub.running():
-            yield
-        await telemetry.close_async()
-
-    app = FastAPI(lifespan=lifespan)
-    install_problems(app)
-    app.include_router(router)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    wait_for(lambda: server.started)
-    yield f"127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+    with serving(telemetry) as address:
+        yield address
 
 
 async def hear(stream, kind: str = "update") -> dict:

@@ -3,61 +3,27 @@
 import asyncio
 import json
 import random
-import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-import uvicorn
 import websockets
-from fastapi import FastAPI
 
-from layers.live.hub import Hub
-from layers.live.router import router
 from layers.live.spool import Message
 from layers.live.store import Store
 from twin.db import Database
-from twin.http import install_problems
 
-from .conftest import VOLTAGE, reading, wait_for
+from .conftest import VOLTAGE, reading, serving, wait_for
 
 RATE, BATCH, SECONDS = 1000, 25, 5
 SENSORS = 3
 ENDED = 240.0
 START = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-@contextmanager
-def serving(database: Database) -> Iterator[str]:
-    """One service process' worth of the live routes; its address without the scheme."""
-    own = Database(database.conninfo, database.settings, login_as_role=True)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database, app.state.hub = own, Hub(own)
-        async with app.state.hub.running():
-            yield
-        await own.close_async()
-
-    app = FastAPI(lifespan=lifespan)
-    install_problems(app)
-    app.include_router(router)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    wait_for(lambda: server.started)
-    try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.running import Place
+from app.running import Place, free_socket, shared_socket
 from twin.errors import Conflict
 
 HOLDER = (
@@ -43,3 +45,27 @@ def test_a_process_that_left_its_name_behind_is_never_ended_for_another(tmp_path
         time.sleep(0.1)
         assert innocent.poll() is None
         innocent.kill()
+
+
+@pytest.mark.parametrize("listening", [free_socket, shared_socket])
+def test_an_answer_in_two_writes_does_not_wait_for_the_reader_s_acknowledgement(
+    listening: Callable[..., socket.socket],
+) -> None:
+    """As a server writes: head, then body. Held back by Nagle's algorithm each takes the 40 ms of a delayed acknowledgement."""
+    with listening("127.0.0.1", 0) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
+        with client, served:
+            assert served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            times = []
+            for _ in range(10):
+                started = time.perf_counter()
+                client.sendall(b"ask")
+                served.recv(10)
+                served.sendall(b"head")
+                served.sendall(b"body")
+                got = b""
+                while len(got) < 8:
+                    got += client.recv(10)
+                times.append(time.perf_counter() - started)
+            assert sorted(times)[5] < 0.02

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
-from trimesh.exchange.obj import export_obj
-from trimesh.exchange.stl import export_stl
 
 from layers import solids
 from layers.solids import KINDS
@@ -57,6 +55,8 @@ def as_glb(one: Single) -> bytes:
 
 def as_obj(one: Single) -> bytes:
     """Metres east, north, up, the middle of the footprint at the origin."""
+    from trimesh.exchange.obj import export_obj
+
     header = "\n".join(_lines(one))
     text: str = export_obj(  # type: ignore[no-untyped-call]  # trimesh ships it untyped
         one.body(), include_normals=False, include_color=False, include_texture=False, header=header
@@ -66,6 +66,8 @@ def as_obj(one: Single) -> bytes:
 
 def as_stl(one: Single) -> bytes:
     """Binary STL, metres east, north, up; its header of 80 bytes names building and origin."""
+    from trimesh.exchange.stl import export_stl
+
     record = one.record
     said = f"origin={record.fields.get('origin')} id={record.fields['id']} metres z up; stanforis-twin"
     header = said.encode("ascii", "replace")[:STL_HEADER_BYTES].ljust(STL_HEADER_BYTES)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 from psycopg import Connection, sql
 
@@ -23,6 +22,9 @@ from scenes.terrain import Heights
 from twin.db import Session
 from twin.errors import NotFound
 from twin.scenarios import overlay
+
+if TYPE_CHECKING:
+    import trimesh
 
 Floats = NDArray[np.float64]
 # Corners nearer than this are one: half a millimetre is under what any survey knows.
@@ -62,6 +64,8 @@ class Single:
 
     def body(self) -> trimesh.Trimesh:
         """The mesh with its corners joined."""
+        import trimesh  # two seconds to bring in, for the few who ask for a body
+
         made = trimesh.Trimesh(self.mesh.positions, self.mesh.triangles, process=False)
         made.merge_vertices(digits_vertex=SAME_DIGITS, merge_norm=True, merge_tex=True)
         made.update_faces(made.nondegenerate_faces())
@@ -173,6 +177,8 @@ def _parts(one: Single) -> list[trimesh.Trimesh]:
     """Each shell of a solid on its own, for parts of a building may share walls; an extruded building is one."""
     if one.solid is None:
         return [one.body()]
+    import trimesh
+
     shells = np.repeat(one.solid.shells, one.solid.triangle_counts)
     made = []
     for shell in np.unique(shells):

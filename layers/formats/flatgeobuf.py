@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyogrio
 
 from layers.formats import records
 from layers.formats.asked import Asked
@@ -32,6 +31,8 @@ def flatgeobuf(session: Session, asked: Asked) -> Iterator[bytes]:
 
 
 def _write(session: Session, asked: Asked, path: Path) -> None:
+    import pyogrio  # brings geopandas with it, which no other form needs
+
     layer = asked.layer
     rows = pa.RecordBatchReader.from_batches(records.schema(asked), records.batches(session, asked))
     pyogrio.write_arrow(

@@ -94,7 +94,7 @@ class Parts(PageParts):
         self.archives = Archives(settings.data.state / "archives")
         self.vectors = VectorTiles(registry, database, self.cache, archives=self.archives)
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
-        self.scenes = scenery.scenes_over(database, settings, ground=self.ground)
+        self.scenes = scenery.scenes_over(database, settings.data.region, ground=self.ground)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()

@@ -9,22 +9,16 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from rich.console import Console
 
-from app import compose
+from app import compose, scenery
 from app.baking import Crew, Task, Workplace, run
-from layers.ground import GroundKeeper
-from layers.voids import read_spots
 from scenes import archive_3tz, bake
 from scenes.bake import File, Piece
 from scenes.catalogue import standing
 from scenes.quadtree import Cell, Grid
-from scenes.registry import scenes
 from scenes.scene import Scene
-from scenes.terrain import Floats, Terrain
 from scenes.tileset import SCHEMA, Content
 from twin.access import ANONYMOUS
 from twin.crs import geoid_separation
@@ -33,7 +27,6 @@ from twin.errors import BadInput, Conflict, NotFound
 from twin.grid import BBox
 from twin.settings import Settings
 
-_PEAKS = compose.ROOT / "data" / "seed" / "peaks.csv"
 _ROUNDS = 5
 """How often cells that changed meanwhile are made again before the bake gives up."""
 
@@ -120,18 +113,12 @@ def _make(database: Database, name: str, region: BBox, keys: list[int], deflate:
 @functools.lru_cache(maxsize=8)
 def _scene(database: Database, region: BBox, name: str) -> tuple[Scene, Grid]:
     """The scene of that name over this database, and its grid."""
-    ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(_PEAKS), region=region)
-
-    def heights(lon: Floats, lat: Floats, *, resolution_m: float) -> NDArray[Any]:
-        return ground.get().heights(lon, lat, resolution_m=resolution_m)
-
-    grid = Grid.over(region)
-    served = scenes(grid=grid, terrain=Terrain(heights=heights, separation=geoid_separation, bounds=region))
+    served = scenery.scenes_over(database, region)
     with database.session(ANONYMOUS, pool="tiles") as session:
         there = standing(session, served)
     if name not in there:
         raise NotFound(f"there is no scene {name!r}", remedy=f"there are {', '.join(there)}")
-    return there[name], grid
+    return there[name], Grid.over(region)
 
 
 def _files(

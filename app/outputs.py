@@ -80,8 +80,8 @@ class _Work:
 
 
 def scene_grid(settings: Settings) -> Grid:
-    """The quadtree of the region's scenes; build and service must use the same."""
-    return scenery.grid_of(settings)
+    """The quadtree of the region's scenes: who builds, serves and bakes must use the same."""
+    return Grid.over(settings.data.region)
 
 
 def make(
@@ -100,7 +100,7 @@ def make(
     a numbered change was heard of; None: look at all. Returns at once, with None, where another process is at it.
     """
     telling = threading.Lock()
-    shown = served if served is not None else scenery.scenes_over(database, settings)
+    shown = served if served is not None else scenery.scenes_over(database, settings.data.region)
 
     def one(work: _Work) -> Made:
         with telling:

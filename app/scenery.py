@@ -19,27 +19,22 @@ from twin.access import ANONYMOUS
 from twin.crs import geoid_separation
 from twin.db import Database, Session
 from twin.grid import BBox
-from twin.settings import ROOT, Settings
+from twin.settings import ROOT
 
 PEAKS = ROOT / "data" / "seed" / "peaks.csv"
 MOST_CELLS = 256
 """Cells that one change names; beyond, only its extent is told."""
 
 
-def grid_of(settings: Settings) -> Grid:
-    """The quadtree of the region's scenes: who builds, serves and bakes must use the same."""
-    return Grid.over(settings.data.region)
-
-
-def scenes_over(database: Database, settings: Settings, *, ground: GroundKeeper | None = None) -> Scenes:
+def scenes_over(database: Database, region: BBox, *, ground: GroundKeeper | None = None) -> Scenes:
     """The scenes of a database; the elevation models behind ``ground`` are opened when first asked for."""
-    keeper = ground or GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
+    keeper = ground or GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=region)
 
     def heights(lon: Floats, lat: Floats, *, resolution_m: float) -> NDArray[Any]:
         return keeper.get().heights(lon, lat, resolution_m=resolution_m)
 
-    terrain = Terrain(heights=heights, separation=geoid_separation, bounds=settings.data.region)
-    return scenes(grid=grid_of(settings), terrain=terrain)
+    terrain = Terrain(heights=heights, separation=geoid_separation, bounds=region)
+    return scenes(grid=Grid.over(region), terrain=terrain)
 
 
 def fed_by(served: Scenes, layer: str) -> list[Scene]:

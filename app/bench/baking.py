@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -20,11 +19,11 @@ from typing import Any
 
 from rich.console import Console
 
-from app import compose, loading
 from app.baking import Crew
 from app.baking_scene import bake_scene
 from app.baking_tiles import Asked, bake
 from app.bench import Row, row
+from app.bench.loaded import loaded_twin
 from app.compose import Opened
 from layers.registry import Registry
 from twin.access import ANONYMOUS
@@ -43,23 +42,9 @@ _SAMPLE_S = 0.5
 
 def bake_bench() -> list[Row]:
     """All figures. The archives and the tileset are written to a folder for the time of the run."""
-    folder = Path(tempfile.mkdtemp(prefix="twin-bench-bake-"))
-    folder.chmod(0o755)
-    settings, registry = _settings(folder), compose.registry()
-    opened = compose.open_database(settings, registry)
-    try:
-        loading.ensure(settings, opened, registry, Console(quiet=True))
-        return [*_tiles(opened, registry, folder), *_scene(opened, settings, folder)]
-    finally:
-        opened.database.close()
-        if opened.private is not None and "TWIN_STATE" not in os.environ:
-            opened.private.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _settings(folder: Path) -> Settings:
-    named = {name: os.environ[name] for name in ("TWIN_DATA", "TWIN_SCOPE", "TWIN_STATE") if os.environ.get(name)}
-    return Settings.read({"TWIN_STATE": str(folder), **named, "TWIN_SENSORS_RATE": "0"})
+    with loaded_twin(only_read=True) as twin, tempfile.TemporaryDirectory(prefix="twin-bench-bake-") as name:
+        folder = Path(name)
+        return [*_tiles(twin.opened, twin.registry, folder), *_scene(twin.opened, twin.settings, folder)]
 
 
 def _tiles(opened: Opened, registry: Registry, folder: Path) -> list[Row]:

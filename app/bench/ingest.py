@@ -8,13 +8,10 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app import compose
 from app.bench import Row, row
+from app.bench.private import private_site
 from layers.ingest.load import load
 from layers.ingest.osm_writer import Written, write_pbf
 from layers.ingest.outcome import Outcome
@@ -32,7 +30,6 @@ from layers.registry import Registry
 from layers.spec import Layer, Source
 from layers.tables import identifier
 from twin.access import SYSTEM
-from twin.cluster import locate
 from twin.db import Database
 from twin.errors import Unavailable
 from twin.settings import Settings
@@ -50,7 +47,7 @@ def load_bench() -> list[Row]:
     told = Settings.read()
     if told.data.data is None:
         return [row("load of the national files", 0, "s", reference="TWIN_DATA names no folder of them")]
-    with _opened() as (database, _, settings):
+    with private_site() as (database, _, settings, _):
         database.close()
         environment = {**os.environ, "TWIN_STATE": str(settings.data.state), "TWIN_DATABASE_URL": ""}
         command = [sys.executable, "-m", "app.bench.ingest", str(told.data.data.resolve())]
@@ -80,7 +77,10 @@ def osm_bench() -> list[Row]:
     Start-up is apart: each is first run on a few buildings, and that time is taken off. The reference is the mean of a run
     before ours and one after. Raises Unavailable where osm2pgsql is not installed.
     """
-    with _opened() as (database, registry, settings), tempfile.TemporaryDirectory(prefix="twin-bench-osm-") as name:
+    with (
+        private_site() as (database, registry, settings, _),
+        tempfile.TemporaryDirectory(prefix="twin-bench-osm-") as name,
+    ):
         folder = Path(name)
         few, many = folder / "few.osm.pbf", folder / "many.osm.pbf"
         write_pbf(few, buildings=100, roads=10, courtyards=5)
@@ -106,27 +106,6 @@ def _compared(written: Written, seconds: float, reference: float, features: int)
             ratio=features / expected, goal="all", holds=features == expected,
         ),
     ]  # fmt: skip
-
-
-@contextmanager
-def _opened() -> Iterator[tuple[Database, Registry, Settings]]:
-    """A private cluster with empty layers, in a folder that PostgreSQL's user can walk to; nothing of it stays."""
-    folder = Path(tempfile.mkdtemp(prefix="twin-bench-"))
-    folder.chmod(0o755)
-    private, _ = locate(folder)
-    try:
-        settings = Settings.read({**os.environ, "TWIN_STATE": str(folder), "TWIN_DATABASE_URL": ""})
-        registry = compose.registry()
-        opened = compose.open_database(settings, registry)
-        try:
-            yield opened.database, registry, settings
-        finally:
-            opened.database.close()
-    finally:
-        private.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(private.data.parent, ignore_errors=True)
-        shutil.rmtree(private.run, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import websockets
 
 from app import compose
 from app.bench import Row, row
+from app.bench.peers import free_port
 from layers.live.broker import Broker
 from layers.live.messages import read_schemas
 from layers.live.spool import Message
@@ -56,9 +56,7 @@ def live_serving_bench() -> list[Row]:
     """Bring up database, broker, consumer and service in a folder of their own, measure, and end them."""
     folder = Path(tempfile.mkdtemp(prefix="twin-bench-live-"))
     folder.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TWIN_")}
     environment |= {"TWIN_STATE": str(folder), "TWIN_PORT": str(port)}
     settings = Settings.read(environment)

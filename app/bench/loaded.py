@@ -1,4 +1,4 @@
-"""A loaded twin to measure: the one of TWIN_STATE where that is named, else one of its own, made for the run and ended after it."""
+"""A loaded twin to measure, made for the run and ended after it: measurements edit, and copy tables."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ class Loaded:
 
 
 @contextlib.contextmanager
-def loaded_twin() -> Iterator[Loaded]:
-    """Loaded from TWIN_DATA for TWIN_SCOPE, or the schematic country; nothing is simulated in it."""
-    own = None if os.environ.get("TWIN_STATE") else Path(tempfile.mkdtemp(prefix="twin-bench-"))
+def loaded_twin(*, only_read: bool = False) -> Iterator[Loaded]:
+    """Loaded from TWIN_DATA for TWIN_SCOPE, or the schematic country; nothing is simulated in it.
+
+    `only_read`: what is measured changes nothing, so the twin of TWIN_STATE will do where one is named.
+    """
+    own = None if only_read and os.environ.get("TWIN_STATE") else Path(tempfile.mkdtemp(prefix="twin-bench-"))
     if own is not None:
         own.chmod(0o755)
     named = {name: value for name, value in os.environ.items() if name.startswith("TWIN_")}
-    state = {"TWIN_STATE": str(own)} if own is not None else {}
+    state = {"TWIN_STATE": str(own), "TWIN_DATABASE_URL": ""} if own is not None else {}
     told = {**named, **state, "TWIN_SENSORS_RATE": "0"}
     settings, registry = Settings.read(told), compose.registry()
     opened = compose.open_database(settings, registry)

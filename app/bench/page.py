@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.bench import Row, row
+from app.bench.peers import free_port
 from twin.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def _service() -> Iterator[str]:
     """A `twin up` of its own, in a folder of its own."""
     state = Path(tempfile.mkdtemp(prefix="twin-bench-"))
     state.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "TWIN_STATE": str(state), "TWIN_PORT": str(port)}
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([sys.executable, "-m", "app.cli", "up"], env=environment, stdout=subprocess.DEVNULL)

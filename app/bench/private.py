@@ -33,4 +33,5 @@ def private_site() -> Iterator[tuple[Database, Registry, Settings, str]]:
     finally:
         private.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(private.data.parent, ignore_errors=True)
         shutil.rmtree(private.run, ignore_errors=True)

@@ -6,24 +6,24 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import numpy as np
-from rich.console import Console
 
-from app import compose, loading, scenery
+from app import scenery
 from app.bench import Row, row
+from app.bench.loaded import loaded_twin
 from app.bench.peers import free_port
 from app.compose import Opened
+from app.outputs import scene_grid
 from scenes import bench, cells
 from scenes.buildings import Buildings
 from scenes.quadtree import Cell, Grid, cell_of
@@ -46,27 +46,14 @@ _POLL_S = 0.002
 
 
 def scenes_bench() -> list[Row]:
-    """Over the files of TWIN_DATA, or the schematic country, in a private database of its own, ended afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="twin-bench-scenes-"))
-    folder.chmod(0o755)
-    named = {name: os.environ[name] for name in ("TWIN_DATA", "TWIN_SCOPE") if os.environ.get(name)}
-    environment = {**named, "TWIN_STATE": str(folder), "TWIN_SENSORS_RATE": "0", "TWIN_PORT": "0"}
-    settings = Settings.read(environment)
-    registry = compose.registry()
-    opened = compose.open_database(settings, registry)
-    try:
-        loading.ensure(settings, opened, registry, Console(quiet=True))
-        return measured(settings, opened, environment)
-    finally:
-        opened.database.close()
-        if opened.private is not None:
-            opened.private.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Over the files of TWIN_DATA, or the schematic country."""
+    with loaded_twin() as twin:
+        return measured(twin.settings, twin.opened, twin.environment)
 
 
-def measured(settings: Settings, opened: Opened, environment: dict[str, str]) -> list[Row]:
+def measured(settings: Settings, opened: Opened, environment: Mapping[str, str]) -> list[Row]:
     """All rows, over a database that is loaded and whose outputs are made."""
-    grid = scenery.grid_of(settings)
+    grid = scene_grid(settings)
     rows = [row("load of the machine while measuring (1 minute)", os.getloadavg()[0], "processes")]
     rows += _buildings(opened, grid)
     rows += _terrain(opened, settings)
@@ -145,7 +132,7 @@ def _export(shapes: list[bytes]) -> float:
 
 
 def _terrain(opened: Opened, settings: Settings) -> list[Row]:
-    served = scenery.scenes_over(opened.database, settings)
+    served = scenery.scenes_over(opened.database, settings.data.region)
     buildings = served["buildings"]
     if not isinstance(buildings, Buildings) or buildings.heights is None:
         return []
@@ -158,7 +145,7 @@ def _terrain(opened: Opened, settings: Settings) -> list[Row]:
 
 
 @contextlib.contextmanager
-def serving(environment: dict[str, str]) -> Iterator[str]:
+def serving(environment: Mapping[str, str]) -> Iterator[str]:
     """`twin serve` over the same state, on a port of its own; ended afterwards."""
     port = free_port()
     told = {**os.environ, **environment, "TWIN_PORT": str(port)}

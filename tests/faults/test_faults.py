@@ -123,15 +123,20 @@ def test_a_full_spool_leaves_the_rest_with_the_broker_and_memory_stays_bounded(s
     site.settle(load.published)
 
 
-def test_a_full_disk_under_the_spool(site: Site, scale: Scale) -> None:
-    """A file-size limit stands for the full disk: SQLite cannot grow its file or its log, whatever it tries."""
-    site.consume(limit=("prlimit", "--fsize=400000"))
+def _database_away(site: Site, scale: Scale) -> None:
+    """The database stopped under more load than the spool's disk takes, then back: all of it is stored in the end."""
     site.cluster.stop()
     load = site.load(max(scale.rate, 5000))
     time.sleep(scale.away_s)
     load.end()
     site.cluster.start()
     site.settle(load.published)
+
+
+def test_a_full_disk_under_the_spool(site: Site, scale: Scale) -> None:
+    """A file-size limit stands for the full disk: SQLite cannot grow its file or its log, whatever it tries."""
+    site.consume(limit=("prlimit", "--fsize=400000"))
+    _database_away(site, scale)
 
 
 # The file-size limit above shows the same to anybody; this shows it with a disk that is truly full, where one can be mounted.
@@ -146,12 +151,7 @@ def test_a_disk_without_space_under_the_spool(site: Site, scale: Scale) -> None:
         pytest.skip(f"this machine does not let root mount a small disk: {mounted.stderr.decode().strip()}")
     try:
         site.consume()
-        site.cluster.stop()
-        load = site.load(max(scale.rate, 5000))
-        time.sleep(scale.away_s)
-        load.end()
-        site.cluster.start()
-        site.settle(load.published)
+        _database_away(site, scale)
     finally:
         site.end_processes()
         subprocess.run(["umount", str(folder)], check=True)

@@ -292,7 +292,7 @@ def _members(session: Session, rule: Rule) -> list[Member]:
         "phenomena": sorted({one.phenomenon for one in rule.conditions()}), "units": list(rule.units), "polygon": polygon,
         "everywhere": not rule.units and polygon is None,
     }  # fmt: skip
-    return [Member(*row) for row in session.execute(query("members"), asked).fetchall()]
+    return [Member(*row) for row in session.execute(query("area", "members"), asked).fetchall()]
 
 
 def _people(session: Session, one: Transition, min_cell: int) -> _Counted:
@@ -301,7 +301,7 @@ def _people(session: Session, one: Transition, min_cell: int) -> _Counted:
         "per": rule.per, "district": member.district, "units": list(rule.units), "lon": member.lon, "lat": member.lat,
         "polygon": None if rule.polygon is None else shapely.to_geojson(rule.polygon),
     }  # fmt: skip
-    row = session.execute(query("people"), asked).fetchone()
+    row = session.execute(query("area", "people"), asked).fetchone()
     if row is None or row[0] is None:
         return _Counted(None, None, member.lon, member.lat)
     people, where, lon, lat = row

@@ -9,6 +9,6 @@ SQL = Path(__file__).parent / "sql"
 
 
 @functools.cache
-def query(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
-    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+def query(*names: str) -> str:
+    """The text of `sql/<name>.sql`; of several, one after the other."""
+    return "".join((SQL / f"{name}.sql").read_text(encoding="utf-8") for name in names)

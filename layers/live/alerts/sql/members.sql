@@ -1,14 +1,5 @@
--- Datastreams of the phenomena within an area (by national codes, by a polygon in degrees; both null: everywhere), as rules judge
+-- Behind area.sql. Datastreams of the phenomena within an area (by national codes, by a polygon in degrees; both null: everywhere), as rules judge
 -- them: id, sensor, district, phenomenon, unit, classification, whether it moves, lon, lat. What moves is judged as it goes.
-with area as (
-    select st_union(geom) as geom from (
-        select geom from land.provinces where id = any(%(units)s)
-        union all select geom from land.districts where id = any(%(units)s)
-        union all select geom from land.sectors where id = any(%(units)s)
-        union all select geom from land.cells where id = any(%(units)s)
-        union all select geom from land.villages where id = any(%(units)s)
-        union all select st_geomfromgeojson(%(polygon)s)) part
-)
 select d.id, d.sensor, s.district, d.phenomenon, d.unit,
        case when s.classification = 'public' then d.classification else s.classification end, d.mobile, st_x(s.geom), st_y(s.geom)
   from iot.datastream d join iot.sensors s on s.tenant = d.tenant and s.id = d.sensor

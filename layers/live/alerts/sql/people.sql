@@ -1,14 +1,6 @@
--- One row: how many people live where, by the census of whole sectors: in the district, or else in the sectors that the polygon or
+-- Behind area.sql. One row: how many people live where, by the census of whole sectors: in the district, or else in the sectors that the polygon or
 -- the codes touch, or else in the sector of the point (degrees); what was counted; a point in it.
-with area as (
-    select st_union(geom) as geom from (
-        select geom from land.provinces where id = any(%(units)s)
-        union all select geom from land.districts where id = any(%(units)s)
-        union all select geom from land.sectors where id = any(%(units)s)
-        union all select geom from land.cells where id = any(%(units)s)
-        union all select geom from land.villages where id = any(%(units)s)
-        union all select st_geomfromgeojson(%(polygon)s)) part
-), counted as (
+, counted as (
     select p.name, p.people, p.district, p.geom
       from migration.population p
      where case %(per)s

@@ -46,6 +46,16 @@ create unique index if not exists alert_open on iot.alert (tenant, rule, subject
 create index if not exists alert_newest on iot.alert (raised_at desc);
 create index if not exists alert_seq on iot.alert (seq);
 
+-- An alert as it is told: JSON.
+create or replace function iot.alert_told(a iot.alert) returns jsonb language sql stable as $$
+    select jsonb_build_object(
+        'id', a.id, 'seq', a.seq, 'rule', a.rule, 'title', a.title, 'severity', a.severity, 'state', a.state, 'subject', a.subject,
+        'message', a.message, 'value', a.value, 'sensor', a.sensor, 'district', a.district, 'lon', a.lon, 'lat', a.lat,
+        'people', a.people, 'people_in', a.people_in, 'since', a.since, 'raised_at', a.raised_at,
+        'acknowledged_at', a.acknowledged_at, 'acknowledged_by', a.acknowledged_by, 'escalated_at', a.escalated_at,
+        'cleared_at', a.cleared_at, 'cleared_by', a.cleared_by)
+$$;
+
 -- What happened to alerts, numbered without a gap in commit order (iot.alert_reader.event is the last). NOTIFY twin_alert wakes.
 create table if not exists iot.alert_event (
     tenant int not null,

@@ -1,8 +1,2 @@
 -- One alert as it is told: JSON.
-select jsonb_build_object(
-    'id', a.id, 'seq', a.seq, 'rule', a.rule, 'title', a.title, 'severity', a.severity, 'state', a.state, 'subject', a.subject,
-    'message', a.message, 'value', a.value, 'sensor', a.sensor, 'district', a.district, 'lon', a.lon, 'lat', a.lat,
-    'people', a.people, 'people_in', a.people_in, 'since', a.since, 'raised_at', a.raised_at,
-    'acknowledged_at', a.acknowledged_at, 'acknowledged_by', a.acknowledged_by, 'escalated_at', a.escalated_at,
-    'cleared_at', a.cleared_at, 'cleared_by', a.cleared_by)
-  from iot.alert a where a.id = %(alert)s
+select iot.alert_told(a) from iot.alert a where a.id = %(alert)s

@@ -1,0 +1,1 @@
+"""Indicators: named figures with unit, method, inputs and interval, for a place and a branch."""

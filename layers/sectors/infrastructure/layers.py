@@ -40,6 +40,7 @@ BUILDINGS = Layer(
         Field("dwellings", "integer", title="Dwellings", minimum=0),
         Field("people", "integer", title="People", unit="people", minimum=0),
         Field("people_se", "real", title="Standard error of people", unit="people", minimum=0, error_of="people", min_zoom=16),
+        Field("jobs", "integer", title="Jobs at work there", unit="jobs", minimum=0, min_zoom=16),
         Field("parcel", title="Parcel id", min_zoom=16),
         Field("village", title="Village id", min_zoom=16),
         NAME,
@@ -112,6 +113,7 @@ POWER = Layer(
     ),
     min_zoom=9,
     style=Style(theme="power", order=45),
+    editable=True,
 )
 
 LAYERS = (BUILDINGS, ROADS, WATERWAYS, *NETWORKS, POWER)

@@ -35,6 +35,7 @@ PIPES = Layer(
     ),
     min_zoom=10,
     style=Style(theme="pipe", order=35),
+    editable=True,
     rank="diameter_mm",
 )
 
@@ -59,6 +60,7 @@ RESERVOIRS = Layer(
     ),
     min_zoom=9,
     style=Style(theme="pipe", order=46),
+    editable=True,
     rank="capacity_m3",
 )
 
@@ -81,6 +83,7 @@ TREATMENT_PLANTS = Layer(
     ),
     min_zoom=7,
     style=Style(theme="pipe", label="name", order=47),
+    editable=True,
 )
 
 PUMPING_STATIONS = Layer(
@@ -106,6 +109,7 @@ PUMPING_STATIONS = Layer(
     ),
     min_zoom=8,
     style=Style(theme="pipe", order=47),
+    editable=True,
 )
 
 WATER_SOURCES = Layer(
@@ -128,6 +132,7 @@ WATER_SOURCES = Layer(
     ),
     min_zoom=10,
     style=Style(theme="pipe", order=46),
+    editable=True,
     rank="discharge_l_s",
 )
 
@@ -152,6 +157,7 @@ WATER_POINTS = Layer(
     ),
     min_zoom=9,
     style=Style(theme="pipe", order=48),
+    editable=True,
 )
 
 NETWORKS = (PIPES, RESERVOIRS, TREATMENT_PLANTS, PUMPING_STATIONS, WATER_SOURCES, WATER_POINTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from layers.sectors.land.plans import PLANS
 from layers.spec import Field, Layer, Style, Titles
 from layers.synthesis.settling import settle_parcels
 
@@ -97,9 +98,11 @@ PARCELS = Layer(
         Field("block", title="Block", min_zoom=16),
         Field("village", title="Village id", min_zoom=16),
         Field("people", "integer", title="People", unit="people", minimum=0),
+        Field("lineage", title="Ids of the parcels it was made from, with blanks between", min_zoom=16),
     ),
     min_zoom=15,
     style=Style(theme="parcel", order=20),
+    editable=True,
     settle=settle_parcels,
 )
 
@@ -126,6 +129,7 @@ LANDUSE = Layer(
     fields=(Field("name", title="Name"), Field("kind", title="Kind of use"), AREA),
     min_zoom=8,
     style=Style(theme="vegetation", order=6),
+    editable=True,
 )
 
 TERRAIN = Layer(
@@ -165,4 +169,5 @@ LAYERS = (
     LANDUSE,
     TERRAIN,
     LANDCOVER,
+    *PLANS,
 )

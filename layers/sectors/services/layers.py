@@ -27,6 +27,7 @@ def _health(table: str, titles: Titles, purpose: str, id_rule: str, *more: Field
         fields=(NAME, KIND, PROVINCE, DISTRICT, *more),
         min_zoom=zoom,
         style=Style(theme="health", label="name", order=order, visible=True),
+        editable=True,
     )
 
 
@@ -70,6 +71,7 @@ def _surveyed(table: str, titles: Titles, theme: str, purpose: str, *more: Field
         ),
         min_zoom=zoom,
         style=Style(theme=theme, label="name", order=65),
+        editable=True,
     )
 
 
@@ -104,6 +106,7 @@ TRANSIT_STOPS = Layer(
     fields=(Field("name", title="Name"), Field("description", title="Description", min_zoom=14)),
     min_zoom=11,
     style=Style(theme="transit", label="name", order=68),
+    editable=True,
 )
 TRANSIT_ROUTES = Layer(
     name="services.transit_routes",
@@ -136,6 +139,7 @@ PLACES = Layer(
     ),
     min_zoom=12,
     style=Style(theme="neutral", label="name", order=64),
+    editable=True,
 )
 
 LAYERS = (

@@ -1,0 +1,12 @@
+"""The twin for analysts, over HTTP alone: `twin.connect(address, token)` and what it gives."""
+
+from __future__ import annotations
+
+from twin.client.connection import Connection
+from twin.client.layer import Layer, LayerField
+from twin.client.places import Place
+from twin.client.problems import AmbiguousPlace, VersionDiffers
+from twin.client.service import Twin
+from twin.client.service import open_twin as connect
+
+__all__ = ["AmbiguousPlace", "Connection", "Layer", "LayerField", "Place", "Twin", "VersionDiffers", "connect"]

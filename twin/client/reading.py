@@ -1,0 +1,173 @@
+"""Features from a GeoArrow stream: geometries are decoded batch by batch while the service makes the next."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import Unavailable
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import httpx
+    import pyarrow as pa
+
+    from twin.client.layer import Area, Layer
+
+GEOMETRY = "geometry"
+_PIECE = 1 << 18
+"""Bytes taken from the socket at once."""
+
+
+class _Stream(io.RawIOBase):
+    """The body of an answer as a file that is read once."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self._pieces = response.iter_bytes(_PIECE)
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # whatever the reader hands over to be filled
+        if not self._held:
+            self._held = memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._held))
+        buffer[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
+
+
+def words_of(layer: Layer) -> dict[str, str | int | None]:
+    """The query values of a layer's features in Arrow."""
+    return {
+        "f": "geoarrow",
+        "filter": " and ".join(f"({one})" for one in layer.conditions) or None,
+        "filter-lang": "cql2-text" if layer.conditions else None,
+        "bbox": _box(layer.areas),
+        "datetime": layer.when,
+        "fields": None if layer.chosen is None else ",".join(layer.chosen),
+        # Where an area narrows the answer here, the first of what is left are wanted.
+        "limit": None if layer.areas else layer.most,
+        "scenario": layer.scenario,
+    }
+
+
+@contextlib.contextmanager
+def opened(layer: Layer) -> Iterator[_Batches]:
+    """The record batches of a query. Raises the service's errors, Unavailable where the stream is cut."""
+    import pyarrow as pa
+
+    with layer.connection.stream(f"/layers/{layer.name}/items", words_of(layer)) as response:
+        try:
+            with pa.ipc.open_stream(pa.PythonFile(io.BufferedReader(_Stream(response), _PIECE), mode="r")) as reader:
+                yield _Batches(reader, layer)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise Unavailable(
+                f"the stream of {layer.name} was cut: {error}", remedy="ask again; narrow the query if it happens again"
+            ) from error
+
+
+class _Batches:
+    """Iterates record batches within the areas asked for; `schema` is known at once."""
+
+    def __init__(self, reader: pa.RecordBatchStreamReader, layer: Layer) -> None:
+        self.schema: pa.Schema = reader.schema
+        self._reader = reader
+        self._areas = layer.areas
+        self._left = layer.most if layer.areas else None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch, _ in self.decoded(always=False):
+            yield batch
+
+    def decoded(self, *, always: bool = True) -> Iterator[tuple[pa.RecordBatch, NDArray[Any] | None]]:
+        """Each batch with its geometries (n,), None where none was needed and not `always`. `Any`: NumPy knows no geometry."""
+        import pyarrow as pa
+        import shapely
+
+        if self._areas:
+            for area in self._areas:
+                shapely.prepare(area.outline)
+        for batch in self._reader:
+            shapes = None
+            if always or self._areas:
+                shapes = shapely.from_wkb(batch.column(GEOMETRY).to_numpy(zero_copy_only=False))
+            if self._areas:
+                kept = np.flatnonzero(_inside(shapes, self._areas))[: self._left]
+                batch, shapes = batch.take(pa.array(kept)), shapes[kept]
+            if len(batch):
+                yield batch, shapes
+            if self._left is not None:
+                self._left -= len(batch)
+                if self._left <= 0:
+                    return
+
+
+def table(layer: Layer) -> pa.Table:
+    """All batches as one table."""
+    import pyarrow as pa
+
+    with opened(layer) as batches:
+        return pa.Table.from_batches(list(batches), schema=batches.schema)
+
+
+def frame(layer: Layer) -> gpd.GeoDataFrame:
+    """All features as a GeoDataFrame in EPSG:4326. Integers and booleans with gaps become pandas' nullable types."""
+    import geopandas as gpd
+    import pandas as pd
+    import pyarrow as pa
+
+    parts: list[pa.RecordBatch] = []
+    shapes: list[NDArray[Any]] = []
+    with opened(layer) as batches:
+        schema = batches.schema
+        for batch, decoded in batches.decoded():
+            parts.append(batch.drop_columns([GEOMETRY]))
+            if decoded is not None:
+                shapes.append(decoded)
+    plain = schema.remove(schema.get_field_index(GEOMETRY))
+    found = pa.Table.from_batches(parts, schema=plain)
+    nullable = {pa.int32(): pd.Int32Dtype(), pa.bool_(): pd.BooleanDtype()}
+    gaps = {found.schema.field(n).type for n, column in enumerate(found.columns) if column.null_count}
+    values = found.replace_schema_metadata(None).to_pandas(
+        types_mapper=lambda kind: nullable.get(kind) if kind in gaps else None
+    )
+    geometry = np.concatenate(shapes) if shapes else np.empty(0, dtype=object)
+    made = gpd.GeoDataFrame(values, geometry=gpd.array.from_shapely(geometry), crs=4326)
+    made.attrs["twin"] = json.loads((schema.metadata or {}).get(b"twin", b"{}"))
+    return made
+
+
+def _inside(shapes: NDArray[Any], areas: tuple[Area, ...]) -> NDArray[np.bool_]:
+    """Whether each geometry (n,) is in every area. Nulls and empties are in none."""
+    import shapely
+
+    found = np.ones(len(shapes), dtype=bool)
+    points = None
+    for area in areas:
+        if area.touching:
+            found &= shapely.intersects(area.outline, shapes)
+        else:
+            points = shapely.point_on_surface(shapes) if points is None else points
+            found &= shapely.intersects_xy(area.outline, shapely.get_x(points), shapely.get_y(points))
+    return found
+
+
+def _box(areas: tuple[Area, ...]) -> str | None:
+    """The extent in which all areas overlap, as west,south,east,north in degrees; None without an area."""
+    if not areas:
+        return None
+    import shapely
+
+    bounds = shapely.bounds([area.outline for area in areas])
+    west, south = bounds[:, :2].max(axis=0)
+    east, north = bounds[:, 2:].min(axis=0)
+    return f"{west:.9f},{south:.9f},{max(east, west):.9f},{max(north, south):.9f}"

@@ -91,6 +91,14 @@ def serve_command(
         supervise(Settings.read(), workers, say)
 
 
+@application.command("work")
+def work_command() -> None:
+    """Do jobs from the queue until told to end; `twin up` and `twin serve` run one."""
+    from app.jobs import work
+
+    work(Settings.read())
+
+
 @worker.command("answer")
 def worker_answer(port: int, page: Path, told: int) -> None:
     """One worker of a service."""

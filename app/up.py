@@ -97,6 +97,11 @@ async def _answer_all(serving: Serving, ready: Callable[[], None]) -> None:
     await answer(app, serving.listener, ready, ready_tiles=app.ready)
 
 
+def job_workers(settings: Settings) -> list[Child]:
+    """The processes that do long work beside a service."""
+    return [Child(f"worker {number} of jobs", ("work",)) for number in range(1, settings.server.job_workers + 1)]
+
+
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Answer over what is loaded already, in this process; nothing is loaded, no sensor is simulated."""
     end_in_order()
@@ -104,10 +109,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     listener = free_socket(settings.server.host, settings.server.port)
     opened = compose.open_database(settings, registry)
     serving = Serving(settings, registry, opened.database, listener)
+    keeper = Keeper(job_workers(settings))
     try:
         allow_binding(settings, opened.database)
+        keeper.start()
         asyncio.run(_answer_all(serving, lambda: say(f"The twin answers at {serving.address}")))
     finally:
+        keeper.stop()
         opened.database.close()
 
 
@@ -119,7 +127,7 @@ def up(settings: Settings, say: Callable[[str], None], load: Callable[[compose.O
     listener = free_socket(settings.server.host, settings.server.port)
     registry = compose.registry()
     opened = compose.open_database(settings, registry)
-    keeper = Keeper()
+    keeper = Keeper(job_workers(settings))
     try:
         for remark in opened.remarks:
             say(f"Note: {remark}")

@@ -69,6 +69,7 @@ def supervise(settings: Settings, count: int, say: Callable[[str], None]) -> Non
             workers.children.append(
                 Child(name, words, handles=(telling,), environment=environment, pause_s=FIRST_PAUSE_S)
             )
+        workers.children += up.job_workers(settings)
         if opened.private is not None:
             workers.revive.append(("the database", opened.private.running, opened.private.start))
         page.start()

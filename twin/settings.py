@@ -122,6 +122,13 @@ class ServerSettings(_Subject):
     tile_disk_mb: int = Field(
         1024, alias="TWIN_TILE_DISK_MB", ge=0, description="disk for encoded tiles, shared by the workers, MiB; 0: none"
     )
+    job_workers: int = Field(
+        1,
+        alias="TWIN_JOB_WORKERS",
+        ge=0,
+        le=16,
+        description="processes beside the service that do long work; 0: none here",
+    )
 
 
 class LiveSettings(_Subject):

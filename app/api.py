@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import leader, outputs, page, scenery
+from app import leader, page, scenery
 from app.auth import Gate, asker_of
 from app.feed import Feed
 from app.feed import router as changes_router
 from app.forward import Forward
+from app.keeping import Keeper
 from app.outputs import scene_grid
 from app.sharing import Sharing
 from layers import router as layer_routes
@@ -51,7 +52,7 @@ from tiles.pictures import RasterTiles
 from tiles.service import VectorTiles
 from tiles.shared import SharedTiles
 from twin import background, changes
-from twin.access import ANONYMOUS, SYSTEM, Actor
+from twin.access import ANONYMOUS, Actor
 from twin.changes import Change
 from twin.crs import geoid_separation
 from twin.db import Database
@@ -66,7 +67,6 @@ DESCRIPTION = """Layers, tiles, scenes and live values of the national digital t
 Every feature says its origin: `synthetic`, `schematic`, `simulated` and `modelled` ones are not observations."""
 SMALLEST_GZIP = 1024
 log = logging.getLogger("twin.api")
-_PAUSE_S = 5.0
 
 
 class PageParts:
@@ -98,8 +98,7 @@ class Parts(PageParts):
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
         self.hub = Hub(database)
         self.feed = Feed()
-        self.moved: set[str] = set()
-        self.moved_on = asyncio.Event()
+        self.keeper = Keeper(database, registry, settings, self.scenes)
 
     async def catalogue(self, actor: Actor) -> Iterable[Mapping[str, Any]]:
         """The entries of `/layers` that an actor may see. `Any`: they are JSON."""
@@ -114,42 +113,11 @@ class Parts(PageParts):
         self.rasters.apply(change)
         self.feed.tell(change)
         if change.scenario is None and change.output is None:
-            self.moved.add(change.layer)
-            self.moved_on.set()
+            self.keeper.hear(change.layer)
 
     def led(self) -> list[Coroutine[Any, Any, None]]:
         """What one process of all does: numbers the changes and keeps what is drawn fresh. `Any`: they take and send nothing."""
-        self.moved_on.set()
-        return [changes.advance_for_ever(self.database), self.keep_outputs()]
-
-    async def keep_outputs(self) -> None:
-        """Bring tiles and meshes up to the layers whenever one has moved on, for ever; at first look at all."""
-        layers: set[str] | None = None
-        while True:
-            await self.moved_on.wait()
-            self.moved_on.clear()
-            heard, self.moved = self.moved, set()
-            layers = None if layers is None else layers | heard
-            try:
-                made = await asyncio.to_thread(
-                    outputs.make,
-                    self.database,
-                    self.registry,
-                    self.settings,
-                    SYSTEM,
-                    told=lambda *_: None,
-                    served=self.scenes,
-                    layers=layers,
-                )
-            except TwinError as error:
-                log.warning("what is drawn is behind its layers: %s", error)
-                made = None
-            if made is None:  # the database is away, or a load makes them now
-                await asyncio.sleep(_PAUSE_S)
-                layers = None
-                self.moved_on.set()
-            else:
-                layers = set()
+        return [changes.advance_for_ever(self.database), *self.keeper.work()]
 
     async def open_ground(self) -> None:
         """Open the elevation models before somebody waits for them."""

@@ -1,6 +1,6 @@
 """What is made of the layers: tile companions and mesh cells. Made anew, or mended in place, where a layer has moved on.
 
-`make` is called after a load by whoever loaded, and by the service when it hears of a change; one works at a time.
+`make` is called after a load by whoever loaded, and by the service when it hears of a change; one works at a time on an output.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from twin.grid import BBox
 from twin.settings import Settings
 
 Output = Literal["tiles", "scene"]
+OUTPUTS: tuple[Output, ...] = ("tiles", "scene")
 GROUND = ("land.terrain", "land.lakes")
 """Layers that scenes on the ground stand on: where one moves on, all their cells are summed up anew."""
 BUILDINGS = "infrastructure.buildings"
@@ -33,7 +34,9 @@ WORKERS = 2
 _NUMBER_TRIES, _NUMBER_PAUSE_S = 40, 0.05
 MOST_MENDED = 500
 """Beyond so many changes a whole making is quicker than mending each place."""
-_LOCK = "select pg_try_advisory_xact_lock(hashtext('twin.outputs'))"
+_LOCK = (
+    "select bool_and(pg_try_advisory_xact_lock(hashtext('twin.outputs.' || output))) from unnest(%s::text[]) as output"
+)
 _WAITING = (
     "select l.name, l.generation, case when m.change_id <= r.change_seq then m.change_id end, r.change_seq, l.count"
     " from twin.layer l cross join twin.reader r left join companion.made m on m.layer = l.name and m.output = %(output)s"
@@ -93,11 +96,12 @@ def make(
     told: Callable[[Output, str], None],
     served: Scenes | None = None,
     layers: Collection[str] | None = None,
+    wanted: Collection[Output] = OUTPUTS,
 ) -> list[Made] | None:
-    """Bring every output up to its layer, each in a transaction of its own, and tell open maps.
+    """Bring the wanted outputs up to their layers, each in a transaction of its own, and tell open maps.
 
     Two layers are at work at once, the largest first. A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. `layers`: those that
-    a numbered change was heard of; None: look at all. Returns at once, with None, where another process is at it.
+    a numbered change was heard of; None: look at all. Returns at once, with None, where another process is at one of them.
     """
     telling = threading.Lock()
     shown = served if served is not None else scenery.scenes_over(database, settings.data.region)
@@ -107,17 +111,12 @@ def make(
             told(work.output, work.layer.name)
         return _done(database, settings, actor, work, shown)
 
-    with _alone(database, actor) as ours:
+    with _alone(database, actor, wanted) as ours:
         if not ours:
             return None
         if layers is None:
             _number(database, actor)
-        waiting = _waiting(database, registry, actor, shown, layers)
-        if layers is None:
-            return _together(one, waiting)
-        # Tiles first: a longer work's open transaction would keep back the number of their change.
-        quick = [work for work in waiting if work.output == "tiles"]
-        return _together(one, quick) + _together(one, [work for work in waiting if work.output != "tiles"])
+        return _together(one, _waiting(database, registry, actor, shown, layers, wanted))
 
 
 def _together(one: Callable[[_Work], Made], waiting: list[_Work]) -> list[Made]:
@@ -146,14 +145,14 @@ def _done(database: Database, settings: Settings, actor: Actor, work: _Work, ser
 
 
 @contextmanager
-def _alone(database: Database, actor: Actor) -> Iterator[bool]:
+def _alone(database: Database, actor: Actor, wanted: Collection[Output]) -> Iterator[bool]:
     with database.session(actor, pool="owner") as session:
-        row = session.execute(_LOCK).fetchone()
+        row = session.execute(_LOCK, (list(wanted),)).fetchone()
         yield bool(row and row[0])
 
 
 def _number(database: Database, actor: Actor) -> None:
-    """See to it that what was committed is numbered, by ourselves or by the service; an older open transaction may keep some back."""
+    """See to it that what was committed is numbered, by ourselves or by the service."""
     for _ in range(_NUMBER_TRIES):
         with database.session(actor, pool="owner") as session:
             session.execute(_NUMBER)
@@ -164,18 +163,27 @@ def _number(database: Database, actor: Actor) -> None:
 
 
 def _waiting(
-    database: Database, registry: Registry, actor: Actor, served: Scenes, layers: Collection[str] | None
+    database: Database,
+    registry: Registry,
+    actor: Actor,
+    served: Scenes,
+    layers: Collection[str] | None,
+    wanted: Collection[Output],
 ) -> list[_Work]:
     found: list[_Work] = []
     looked = None if layers is None else list(layers)
     with database.session(actor, pool="owner") as session:
-        rows = session.execute(_WAITING, {"output": "tiles", "layers": looked}).fetchall()
-        for name, generation, since, until, size in rows:
-            layer = registry.layers.get(name)
-            if layer is not None and not layer.is_raster:
-                found.append(_Work("tiles", layer, generation, since, until, size))
-        found += _waiting_scenes(session, registry, served, looked)
+        if "tiles" in wanted:
+            found += _waiting_tiles(session, registry, looked)
+        if "scene" in wanted:
+            found += _waiting_scenes(session, registry, served, looked)
     return sorted(found, key=lambda work: (-_weight(work), work.layer.name, work.output))
+
+
+def _waiting_tiles(session: Session, registry: Registry, layers: list[str] | None) -> list[_Work]:
+    rows = session.execute(_WAITING, {"output": "tiles", "layers": layers}).fetchall()
+    known = [(registry.layers.get(name), rest) for name, *rest in rows]
+    return [_Work("tiles", layer, *rest) for layer, rest in known if layer is not None and not layer.is_raster]
 
 
 def _waiting_scenes(session: Session, registry: Registry, served: Scenes, layers: list[str] | None) -> list[_Work]:

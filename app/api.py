@@ -30,6 +30,7 @@ from app.outputs import scene_grid
 from app.sharing import Sharing
 from layers import router as layer_routes
 from layers.catalogue import catalogue
+from layers.coverage.router import router as coverage_router
 from layers.ground import GroundKeeper
 from layers.live.alerts.router import router as alerts_router
 from layers.live.hub import Hub
@@ -224,6 +225,7 @@ def _access(scope: Scope) -> AccessScope:
 def _add_routers(api: FastAPI, parts: Parts) -> None:
     region = parts.settings.data.region
     api.include_router(layer_routes.router(parts.registry, region=region))
+    api.include_router(coverage_router(parts.registry, parts.ground))
     api.include_router(
         tile_routes.router(
             vectors=parts.vectors, rasters=parts.rasters, catalogue=parts.catalogue, fonts=DIST / "fonts"

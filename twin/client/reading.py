@@ -97,16 +97,18 @@ class _Batches:
             for area in self._areas:
                 shapely.prepare(area.outline)
         for batch in self._reader:
-            shapes = None
-            if always or self._areas:
-                shapes = shapely.from_wkb(batch.column(GEOMETRY).to_numpy(zero_copy_only=False))
-            if self._areas:
-                kept = np.flatnonzero(_inside(shapes, self._areas))[: self._left]
-                batch, shapes = batch.take(pa.array(kept)), shapes[kept]
-            if len(batch):
+            if not (always or self._areas):
+                yield batch, None
+                continue
+            shapes = shapely.from_wkb(batch.column(GEOMETRY).to_numpy(zero_copy_only=False))
+            if not self._areas:
                 yield batch, shapes
+                continue
+            kept = np.flatnonzero(_inside(shapes, self._areas))[: self._left]
+            if len(kept):
+                yield batch.take(pa.array(kept)), shapes[kept]
             if self._left is not None:
-                self._left -= len(batch)
+                self._left -= len(kept)
                 if self._left <= 0:
                     return
 

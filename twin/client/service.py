@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from twin.client import places
@@ -12,7 +14,11 @@ from twin.client.places import Place
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import geopandas as gpd
+    import networkx as nx  # type: ignore[import-untyped]  # it has no stubs
     import pandas as pd
+    import xarray as xr
+    from shapely.geometry.base import BaseGeometry
 
 
 class Twin:
@@ -49,7 +55,7 @@ class Twin:
         return {"client": version("stanforis-twin"), "service": str(served)}
 
     def layers(self) -> pd.DataFrame:
-        """The catalogue as this actor may know it, one layer a row: sector, title, geometry, count, origins, licence, loaded_at …"""
+        """The catalogue as this actor may know it, one layer a row by name: title, geometry, count, origins, licence and more."""
         import pandas as pd
 
         return pd.DataFrame(self.connection.get("/layers")["layers"]).set_index("name")
@@ -77,6 +83,64 @@ class Twin:
             for hit in hits
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=["layer", "id", "fid", "name", "lon", "lat", "within"])
+
+    def raster(
+        self,
+        layer: str,
+        area: str | BaseGeometry | Sequence[float],
+        *,
+        resolution_m: float | None = None,
+        level: str | None = None,
+    ) -> xr.DataArray:
+        """A raster layer (`land.terrain`: metres above EGM96; `land.landcover`: classes) over a place, a polygon or a box.
+
+        Dimensions lat (falling), lon: the middles of cells in EPSG:4326, `resolution_m` metres apart, the raster's own where None.
+        Out of a place or polygon: NaN, or class 0. `.attrs` tells units, origins, licence and the names of classes.
+        Raises NotFound where nothing is loaded or reached, BadInput for more cells than one answer holds.
+        """
+        from twin.client.rasters import raster
+
+        return raster(self.connection, layer, area, resolution_m=resolution_m, level=level)
+
+    def latest(self, *, district: str | None = None, phenomenon: str | None = None) -> gpd.GeoDataFrame:
+        """The newest value of each sensor: id, phenomenon, value, unit, time (UTC), quality, origin, point. Origin `simulated` is no
+        measurement.
+        """
+        from twin.client.observations import latest
+
+        return latest(self.connection, district=district, phenomenon=phenomenon)
+
+    def observations(
+        self,
+        sensor: str,
+        *,
+        phenomenon: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        raw: bool = False,
+    ) -> pd.DataFrame:
+        """Values of one sensor by time (UTC), oldest first; the last hour unless told. A time without a zone is UTC.
+
+        Up to two hours each observation (value, quality), beyond that means of buckets (value, count, minimum, maximum, last);
+        `raw` gives each observation of any span, asked for by two hours. `.attrs["twin"]` tells unit and width_s, the buckets' seconds.
+        Raises NotFound for no such sensor.
+        """
+        from twin.client.observations import history
+
+        return history(self.connection, sensor, phenomenon=phenomenon, since=since, until=until, raw=raw)
+
+    def network(
+        self, area: str | BaseGeometry | Sequence[float] | None = None, *, scenario: int | None = None
+    ) -> nx.MultiDiGraph[int]:
+        """The roads as OSMnx knows graphs, EPSG:4326: nodes x, y; edges length (metres), highway, oneway, geometry.
+
+        `area`: only roads that touch it, whole. Raises NotFound where there are none.
+        """
+        from twin.client.network import graph_of
+
+        roads = self.layer("infrastructure.roads", scenario=scenario)
+        found = (roads if area is None else roads.within(area, touching=True)).to_geodataframe()
+        return graph_of(found)
 
 
 def open_twin(address: str, token: str | None = None, *, timeout_s: float = 120.0) -> Twin:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import leader, page, scenery
+from app import job_routes, leader, page, scenery
 from app.auth import Gate, asker_of
 from app.feed import Feed
 from app.feed import router as changes_router
@@ -28,6 +28,7 @@ from app.forward import Forward
 from app.keeping import Keeper
 from app.outputs import scene_grid
 from app.sharing import Sharing
+from app.work import KINDS
 from layers import router as layer_routes
 from layers.catalogue import catalogue
 from layers.coverage.router import router as coverage_router
@@ -240,6 +241,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(live_router)
     api.include_router(alerts_router)
     api.include_router(sensorthings_router)
+    api.include_router(job_routes.router(KINDS))
     api.include_router(changes_router(parts.feed, parts.registry, known=parts.vectors.visible))
 
 

@@ -39,6 +39,7 @@ from layers.live.metrics import figures as live_figures
 from layers.live.router import router as live_router
 from layers.live.sensorthings.router import router as sensorthings_router
 from layers.ogc.router import router as ogc_router
+from layers.planning.router import router as planning_router
 from layers.registry import Registry
 from layers.voids import read_spots
 from scenes import router as scene_routes
@@ -238,6 +239,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
+    api.include_router(planning_router(parts.registry, heights=parts.heights))
     api.include_router(live_router)
     api.include_router(alerts_router)
     api.include_router(sensorthings_router)

@@ -38,7 +38,7 @@ def seen(session: Session, branch: int, *, box: sql.Composable | None = None) ->
 
 def plan(database: Database, name: str, *edits: Edit, parent: int | None = None) -> Branch:
     with database.session(PLANNER, unit=Unit("scenario.edit", name)) as session:
-        return write(session, create(session, name, parent=parent).id, edits)
+        return write(session, create(session, name, parent=parent).id, edits).branch
 
 
 def test_a_branch_is_the_base_less_removed_plus_added_and_changed(country: Database) -> None:
@@ -126,7 +126,8 @@ def test_a_planner_reads_of_a_branch_only_what_their_rights_allow(country: Datab
     with country.session(SYSTEM, pool="owner", unit=Unit("test", LAYER)) as session:
         session.execute("update land.districts set classification = 'restricted' where id = 'd1'")
     with country.session(SYSTEM, unit=Unit("scenario.edit", "closed")) as session:
-        branch = write(session, create(session, "closed").id, [Edit(LAYER, "modify", "d1", fields={"name": "Secret"})])
+        made = create(session, "closed")
+        branch = write(session, made.id, [Edit(LAYER, "modify", "d1", fields={"name": "Secret"})]).branch
     with country.session(SYSTEM) as session:
         assert session.execute("select count(*) from twin.overlay").fetchone() == (1,)
     with country.session(outsider) as session:

@@ -41,6 +41,7 @@ from layers.live.sensorthings.router import router as sensorthings_router
 from layers.ogc.router import router as ogc_router
 from layers.planning.router import router as planning_router
 from layers.registry import Registry
+from layers.scenarios.router import router as scenarios_router
 from layers.voids import read_spots
 from scenes import router as scene_routes
 from scenes.terrain import Floats, Terrain
@@ -239,6 +240,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
+    api.include_router(scenarios_router(parts.registry))
     api.include_router(planning_router(parts.registry, heights=parts.heights))
     api.include_router(live_router)
     api.include_router(alerts_router)

@@ -1,0 +1,1 @@
+"""Branches over HTTP, and what layers ask of an edit."""

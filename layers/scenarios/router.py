@@ -1,0 +1,121 @@
+"""`/scenarios`: branches of the country, what they change, and their way back and forth. Reading and writing by the actor's rights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from layers.registry import Registry
+from layers.router import BBoxText, parse_bbox
+from layers.scenarios import contract, words
+from layers.scenarios.words import ChangeSet, Json, NewScenario, Step
+from twin.audit import Unit
+from twin.errors import BadInput
+from twin.http import ActorHere, DatabaseHere
+from twin.scenarios import branches, conflicts, history
+
+MOST_DIFFERENCES = 5_000
+Ident = Annotated[int, Path(ge=1, lt=2**63, description="the scenario's number")]
+State = Annotated[Literal["draft", "submitted", "approved", "archived"] | None, Query()]
+After = Annotated[str | None, Query(description="go on behind this feature, `next` of the page before")]
+Against = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="another scenario, or 0 for the base; else its parent")
+]
+Limit = Annotated[int, Query(ge=1, le=MOST_DIFFERENCES)]
+
+
+def router(registry: Registry) -> APIRouter:
+    """The routes of branches over the layers of `registry`."""
+    routes = APIRouter(prefix="/scenarios", tags=["scenarios"])
+
+    @routes.post("", status_code=201, summary="A new scenario, from the base or from another")
+    def create(given: NewScenario, actor: ActorHere, database: DatabaseHere, answer: Response) -> Json:
+        with database.session(actor, unit=Unit("scenario.create", given.name[:200])) as session:
+            made = branches.create(session, given.name, parent=given.parent, colour=given.colour)
+        answer.headers["Location"] = f"/scenarios/{made.id}"
+        return words.branch(made)
+
+    @routes.get("", summary="Scenarios, newest first")
+    def listing(
+        actor: ActorHere, database: DatabaseHere, state: State = None,
+        after: Annotated[int | None, Query(ge=1, lt=2**63)] = None, limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    ) -> Json:  # fmt: skip
+        with database.session(actor) as session:
+            found = branches.listing(session, state=state, after=after, limit=limit)
+        more = found[-1].id if len(found) == limit else None
+        return {"scenarios": [words.branch(one) for one in found], "next": more}
+
+    @routes.get("/{ident}", summary="One scenario, its digest and its open conflicts")
+    def one(ident: Ident, actor: ActorHere, database: DatabaseHere) -> Json:
+        with database.session(actor) as session:
+            told = words.branch(branches.get(session, ident))
+            return told | {
+                "digest": branches.digest(session, ident),
+                "open_conflicts": conflicts.open_count(session, ident),
+            }
+
+    @routes.post("/{ident}/edits", status_code=201, summary="A change set: all of its edits, or none")
+    def edit(ident: Ident, given: ChangeSet, actor: ActorHere, database: DatabaseHere) -> Json:
+        """With `seen`, what somebody else changed since stands, and yours is kept beside it as a conflict to be resolved."""
+        edits = [one.edit() for one in given.edits]
+        with database.session(actor, unit=Unit("scenario.edit", str(ident))) as session:
+            branches.get(session, ident)
+            contract.check(session, registry, edits)
+            made = branches.write(session, ident, edits, note=given.note, operation=given.operation, seen=given.seen)
+            session.detail = {"change_set": made.change_set, "conflicts": len(made.conflicts)}
+        return words.written(made) | {"ids": [one.id for one in edits]}
+
+    @routes.post("/{ident}/undo", summary="Take the latest change set back")
+    def undo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
+        with database.session(actor, unit=Unit("scenario.undo", str(ident))) as session:
+            made = history.undo(session, ident, seen=None if given is None else given.seen)
+            session.detail = {"change_set": made.change_set}
+        return words.written(made)
+
+    @routes.post("/{ident}/redo", summary="Put on again what was undone last")
+    def redo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
+        with database.session(actor, unit=Unit("scenario.redo", str(ident))) as session:
+            made = history.redo(session, ident, seen=None if given is None else given.seen)
+            session.detail = {"change_set": made.change_set}
+        return words.written(made)
+
+    @routes.get("/{ident}/diff", summary="What differs, feature by feature")
+    def diff(
+        ident: Ident, actor: ActorHere, database: DatabaseHere, box: BBoxText = None, layer: str | None = None,
+        against: Against = None, after: After = None, limit: Limit = 1000,
+        form: Annotated[Literal["json", "geojson"], Query(alias="format")] = "json",
+    ) -> Json:  # fmt: skip
+        """As GeoJSON for a map: each feature where it is now or, removed, where it was, its `operation` among the properties."""
+        with database.session(actor) as session:
+            branches.get(session, ident)
+            if against:
+                branches.get(session, against)
+            found = branches.diff(
+                session, ident, against=against, layer=layer, bbox=parse_bbox(box), after=_behind(after), limit=limit
+            )
+        more = f"{found[-1].layer}/{found[-1].id}" if len(found) == limit else None
+        if form == "geojson":
+            return {"type": "FeatureCollection", "features": [words.feature(one) for one in found], "next": more}
+        return {"differences": [words.difference(one) for one in found], "next": more}
+
+    @routes.get("/{ident}/history", summary="What happened to it, newest first")
+    def past(
+        ident: Ident, actor: ActorHere, database: DatabaseHere, limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: Annotated[int | None, Query(ge=1, lt=2**63, description="versions below this: the next page")] = None,
+    ) -> Json:  # fmt: skip
+        with database.session(actor) as session:
+            found = history.history(session, ident, before=before, limit=limit)
+        return {"moves": [asdict(move) | {"at": move.at.isoformat()} for move in found]}
+
+    return routes
+
+
+def _behind(said: str | None) -> tuple[str, str] | None:
+    if said is None:
+        return None
+    layer, slash, ident = said.partition("/")
+    if not slash:
+        raise BadInput(f"{said[:80]!r} names no feature to go on behind", remedy="send `next` of the page before")
+    return layer, ident

@@ -28,7 +28,7 @@ BUILDINGS = 200_000
 TURNS = 3
 MOST_S = 2.0
 MOST_GROWTH_MB = 100.0
-_FILL = (
+FILL = (
     "insert into infrastructure.buildings (id, geom, origin, use, storeys, height_m, height_se_m, height_origin, roof_shape,"
     " roof_height_m, ground_m, ground_max_m, ground_se_m, floor_area_m2, floor_area_se_m2, dwellings, people, people_se, parcel,"
     " village, siting)"
@@ -48,7 +48,7 @@ def streams_bench() -> list[Row]:
     opened = compose.open_database(settings, registry)
     try:
         with opened.database.session(SYSTEM, pool="owner", unit=Unit("bench", LAYER)) as session:
-            session.execute(_FILL, (BUILDINGS,))
+            session.execute(FILL, (BUILDINGS,))
         with opened.database.session(SYSTEM, pool="owner") as session:
             session.execute("analyze infrastructure.buildings")
         return asyncio.run(_measured(settings, opened, registry))

@@ -6,7 +6,19 @@ from twin.client.connection import Connection
 from twin.client.layer import Layer, LayerField
 from twin.client.places import Place
 from twin.client.problems import AmbiguousPlace, VersionDiffers
+from twin.client.scenario import Change, Scenario
 from twin.client.service import Twin
 from twin.client.service import open_twin as connect
 
-__all__ = ["AmbiguousPlace", "Connection", "Layer", "LayerField", "Place", "Twin", "VersionDiffers", "connect"]
+__all__ = [
+    "AmbiguousPlace",
+    "Change",
+    "Connection",
+    "Layer",
+    "LayerField",
+    "Place",
+    "Scenario",
+    "Twin",
+    "VersionDiffers",
+    "connect",
+]

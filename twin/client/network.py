@@ -28,7 +28,7 @@ def graph_of(roads: gpd.GeoDataFrame) -> nx.MultiDiGraph[int]:
     Nodes: x, y (degrees). Edges: osmid, highway, oneway, reversed, length (metres, geodesic on WGS84), geometry, and name, ref,
     surface, lanes, bridge where they are known. A road without `oneway` runs both ways.
     """
-    import networkx as nx  # type: ignore[import-untyped]  # it has no stubs
+    import networkx as nx
     import shapely
 
     kept = roads[~(roads.geometry.is_empty | roads.geometry.isna())]

@@ -10,6 +10,8 @@ from twin.client import places
 from twin.client.connection import Connection
 from twin.client.layer import Layer
 from twin.client.places import Place
+from twin.client.scenario import Scenario, created, listing, named
+from twin.client.viewing import View, camera_over, show
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -141,6 +143,42 @@ class Twin:
         roads = self.layer("infrastructure.roads", scenario=scenario)
         found = (roads if area is None else roads.within(area, touching=True)).to_geodataframe()
         return graph_of(found)
+
+    def scenarios(self) -> pd.DataFrame:
+        """The branches that this actor may see, newest first: id, name, state, parent, version and more."""
+        import pandas as pd
+
+        return pd.DataFrame(listing(self.connection))
+
+    def scenario(self, which: str | int) -> Scenario:
+        """A branch by name or number. Raises NotFound, or BadInput for several of one name."""
+        return named(self.connection, which)
+
+    def new_scenario(self, name: str, *, parent: Scenario | int | None = None) -> Scenario:
+        """A new draft, from the base or from another branch. Raises NotPermitted without the right to plan."""
+        return created(self.connection, name, parent=parent.id if isinstance(parent, Scenario) else parent)
+
+    def operations(self) -> pd.DataFrame:
+        """The planning operations by name: title, and the JSON schema of their parameters."""
+        import pandas as pd
+
+        return pd.DataFrame(self.connection.get("/operations")["operations"]).set_index("name")
+
+    def show(
+        self,
+        *frames: gpd.GeoDataFrame,
+        layers: Sequence[str] = (),
+        at: str | Sequence[float] | None = None,
+        scenario: Scenario | int | None = None,
+    ) -> Any:
+        """The twin's own 3D map in a notebook, with frames of features drawn over it; `at` is a place or a box to fly to.
+
+        `Any`: the viewer's widget (entry point `twin.viewers`). Raises NotFound where no viewer is installed.
+        """
+        bounds = self.place(at).bounds if isinstance(at, str) else at
+        camera = None if bounds is None else camera_over(bounds)
+        number = scenario.id if isinstance(scenario, Scenario) else scenario
+        return show(View(self.connection.address, tuple(layers), frames, camera, number))
 
 
 def open_twin(address: str, token: str | None = None, *, timeout_s: float = 120.0) -> Twin:

@@ -1,0 +1,85 @@
+"""The viewer of the analysts' `show()`: the planner's 3D map, and over it what a notebook has found.
+
+Without frames it is the page itself in a frame (terrain, buildings, sensors, all of it); with frames the map component draws them as
+pydeck's layers over the twin's style. Either way the browser asks the named twin alone.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from twin.client.viewing import View, camera_over
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+HEIGHT_PX = 560
+COLOURS = ((225, 87, 89), (78, 121, 167), (237, 201, 72), (118, 183, 178), (176, 122, 161))
+"""One per frame, in turn: told apart in the common forms of colour blindness by lightness too."""
+_ALPHA = 190
+
+
+def view(shown: View) -> Any:
+    """A Panel pane. `Any`: Panel is untyped."""
+    import panel as pn
+
+    pn.extension()
+    if not shown.frames:
+        address = html.escape(page_address(shown), quote=True)
+        frame = (
+            f'<iframe src="{address}" style="width:100%;height:{HEIGHT_PX}px;border:0" title="The twin in 3D"></iframe>'
+        )
+        return pn.pane.HTML(frame, sizing_mode="stretch_width", height=HEIGHT_PX)
+    from app.map.component import COUNTRY, TwinMap
+
+    camera = dict(shown.camera or _over(shown.frames) or COUNTRY)
+    made = TwinMap(
+        style_url=f"{shown.address}/styles/light.json?absolute=true", live_url="", camera=camera,
+        layers={name: {"visible": True, "opacity": 1.0} for name in shown.layers}, height=HEIGHT_PX,
+        sizing_mode="stretch_width",
+    )  # fmt: skip
+    made.draw(deck(shown.frames))
+    return made
+
+
+def page_address(shown: View) -> str:
+    """The address of the planner's page with the view in it."""
+    words: dict[str, str] = {}
+    if shown.camera:
+        camera = shown.camera
+        words["at"] = ",".join(
+            str(camera.get(name, 0.0)) for name in ("longitude", "latitude", "zoom", "pitch", "bearing")
+        )
+    if shown.layers:
+        words["on"] = ",".join(shown.layers)
+    if shown.scenario is not None:
+        words["scenario"] = str(shown.scenario)
+    return f"{shown.address}/app{'?' if words else ''}{urlencode(words, safe=',')}"
+
+
+def deck(frames: tuple[gpd.GeoDataFrame, ...]) -> dict[str, Any]:
+    """Frames as a pydeck specification: a GeoJsonLayer each, extruded where they have `height_m`. `Any`: JSON."""
+    layers = []
+    for number, frame in enumerate(frames):
+        moved = frame if frame.crs is None else frame.to_crs(4326)
+        plain = moved[[name for name in moved.columns if moved[name].dtype.kind not in "mM"]]
+        layers.append(
+            {
+                "@@type": "GeoJsonLayer", "id": f"frame-{number}", "data": json.loads(plain.to_json(drop_id=True)),
+                "getFillColor": [*COLOURS[number % len(COLOURS)], _ALPHA], "getLineColor": [40, 40, 40, 220],
+                "lineWidthMinPixels": 1, "getPointRadius": 5, "pointRadiusUnits": "pixels", "pointRadiusMinPixels": 4,
+                "extruded": "height_m" in plain, "getElevation": "@@=properties.height_m", "pickable": True,
+            }
+        )  # fmt: skip
+    return {"layers": layers}
+
+
+def _over(frames: tuple[gpd.GeoDataFrame, ...]) -> dict[str, float] | None:
+    held = [frame.to_crs(4326).total_bounds if frame.crs else frame.total_bounds for frame in frames if len(frame)]
+    if not held:
+        return None
+    west, south, east, north = zip(*held, strict=True)
+    return camera_over((min(west), min(south), max(east), max(north)))

@@ -33,6 +33,9 @@ from layers import router as layer_routes
 from layers.catalogue import catalogue
 from layers.coverage.router import router as coverage_router
 from layers.ground import GroundKeeper
+from layers.indicators.catalogue import gather
+from layers.indicators.engine import Engine
+from layers.indicators.router import router as indicator_router
 from layers.live.alerts.router import router as alerts_router
 from layers.live.hub import Hub
 from layers.live.metrics import figures as live_figures
@@ -100,6 +103,8 @@ class Parts(PageParts):
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
         self.scenes = scenery.scenes_over(database, settings.data.region, ground=self.ground)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
+        indicators, grids = gather()
+        self.engine = Engine(registry, settings, indicators=indicators, grids=grids, ground=self.ground.get)
         self.hub = Hub(database)
         self.feed = Feed()
         self.keeper = Keeper(database, registry, settings, self.scenes)
@@ -241,6 +246,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
         scene_routes.router(grid=scene_grid(parts.settings), separation=geoid_separation, terrain=terrain)
     )
     api.include_router(scenarios_router(parts.registry))
+    api.include_router(indicator_router(parts.engine))
     api.include_router(planning_router(parts.registry, heights=parts.heights))
     api.include_router(live_router)
     api.include_router(alerts_router)

@@ -1,0 +1,81 @@
+"""The indicators and grids of the twin, gathered from the modules that declare them, and how they are told to people."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from layers.indicators.spec import Figure, GridProvider, Indicator, Parameter
+from twin.errors import BadInput
+
+if TYPE_CHECKING:
+    from layers.indicators.engine import Engine
+
+Json = dict[str, Any]
+"""A JSON object; `Any` because it nests."""
+
+
+MODULES = ("people",)
+"""Modules of this package that declare INDICATORS or GRIDS, in the order in which they are shown."""
+
+
+def gather() -> tuple[tuple[Indicator, ...], tuple[GridProvider, ...]]:
+    """`INDICATORS` and `GRIDS` of MODULES. Raises BadInput for a name that is given twice."""
+    indicators: list[Indicator] = []
+    grids: list[GridProvider] = []
+    for found in MODULES:
+        module = importlib.import_module(f"layers.indicators.{found}")
+        indicators += getattr(module, "INDICATORS", ())
+        grids += getattr(module, "GRIDS", ())
+    _refuse_twice("indicator", (one.name for one in indicators))
+    _refuse_twice("grid", (one.name for one in grids))
+    return tuple(indicators), tuple(grids)
+
+
+def _refuse_twice(kind: str, names: Iterable[str]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise BadInput(f"the {kind} {name} is declared {times} times", remedy="give it a name of its own")
+
+
+def told(engine: Engine) -> list[Json]:
+    """Every indicator as JSON, in the order of declaration."""
+    return [
+        {
+            "name": one.name,
+            "title": one.titles._asdict(),
+            "unit": one.unit,
+            "group": one.group,
+            "method": one.method,
+            "sources": list(one.sources),
+            "origin": one.origin,
+            "layer": one.layer,
+            "grids": list(one.grids),
+            "per": one.denominator_layer or (one.layer if one.denominator is not None else None),
+            "parameters": [_parameter(parameter) for parameter in engine.parameters_of(one)],
+            "valid": list(one.valid),
+            "persons": one.persons,
+            "digits": one.digits,
+            "version": one.version,
+            "interval": "90 %, normal; independent errors add as squares, shared ones as they are",
+        }
+        for one in engine.indicators.values()
+    ]
+
+
+def _parameter(one: Parameter) -> Json:
+    return {
+        "name": one.name, "unit": one.unit, "default": one.default, "minimum": one.minimum, "maximum": one.maximum,
+        "title": one.title,
+    }  # fmt: skip
+
+
+def figure(one: Figure, titles: Mapping[str, str]) -> Json:
+    """A figure as JSON."""
+    return {
+        "name": one.name, "title": dict(titles), "unit": one.unit, "value": one.value, "low": one.low, "high": one.high,
+        "digits": one.digits, "suppressed": one.suppressed, "origin": one.origin, "origins": dict(one.origins),
+        "inputs": dict(one.inputs), "remark": one.remark, "record": one.record,
+    }  # fmt: skip

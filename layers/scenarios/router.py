@@ -47,7 +47,7 @@ def router(registry: Registry) -> APIRouter:
         more = found[-1].id if len(found) == limit else None
         return {"scenarios": [words.branch(one) for one in found], "next": more}
 
-    @routes.get("/{ident}", summary="One scenario, its digest and its open conflicts")
+    @routes.get("/{ident:int}", summary="One scenario, its digest and its open conflicts")
     def one(ident: Ident, actor: ActorHere, database: DatabaseHere) -> Json:
         with database.session(actor) as session:
             told = words.branch(branches.get(session, ident))
@@ -56,7 +56,7 @@ def router(registry: Registry) -> APIRouter:
                 "open_conflicts": conflicts.open_count(session, ident),
             }
 
-    @routes.post("/{ident}/edits", status_code=201, summary="A change set: all of its edits, or none")
+    @routes.post("/{ident:int}/edits", status_code=201, summary="A change set: all of its edits, or none")
     def edit(ident: Ident, given: ChangeSet, actor: ActorHere, database: DatabaseHere) -> Json:
         """With `seen`, what somebody else changed since stands, and yours is kept beside it as a conflict to be resolved."""
         edits = [one.edit() for one in given.edits]
@@ -67,21 +67,21 @@ def router(registry: Registry) -> APIRouter:
             session.detail = {"change_set": made.change_set, "conflicts": len(made.conflicts)}
         return words.written(made) | {"ids": [one.id for one in edits]}
 
-    @routes.post("/{ident}/undo", summary="Take the latest change set back")
+    @routes.post("/{ident:int}/undo", summary="Take the latest change set back")
     def undo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
         with database.session(actor, unit=Unit("scenario.undo", str(ident))) as session:
             made = history.undo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
         return words.written(made)
 
-    @routes.post("/{ident}/redo", summary="Put on again what was undone last")
+    @routes.post("/{ident:int}/redo", summary="Put on again what was undone last")
     def redo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
         with database.session(actor, unit=Unit("scenario.redo", str(ident))) as session:
             made = history.redo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
         return words.written(made)
 
-    @routes.get("/{ident}/diff", summary="What differs, feature by feature")
+    @routes.get("/{ident:int}/diff", summary="What differs, feature by feature")
     def diff(
         ident: Ident, actor: ActorHere, database: DatabaseHere, box: BBoxText = None, layer: str | None = None,
         against: Against = None, after: After = None, limit: Limit = 1000,
@@ -100,7 +100,7 @@ def router(registry: Registry) -> APIRouter:
             return {"type": "FeatureCollection", "features": [words.feature(one) for one in found], "next": more}
         return {"differences": [words.difference(one) for one in found], "next": more}
 
-    @routes.get("/{ident}/history", summary="What happened to it, newest first")
+    @routes.get("/{ident:int}/history", summary="What happened to it, newest first")
     def past(
         ident: Ident, actor: ActorHere, database: DatabaseHere, limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         before: Annotated[int | None, Query(ge=1, lt=2**63, description="versions below this: the next page")] = None,

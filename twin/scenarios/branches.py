@@ -50,6 +50,7 @@ __all__ = [
 ]
 MOST_EDITS = 100_000
 DEEPEST = 32
+NOWHERE = Standing(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +177,16 @@ def _changes(
     moved = _moved(session, held, layer, ids, seen)
     fids = _fids(session, layer, found, edits)
     usual = classification_of(session, layer) if fids else "public"
-    nobody = Standing(None, None)
+
     start: dict[str, View | None] = {}
     for ident in ids:
-        stands = found.get(ident, nobody)
+        stands = found.get(ident, NOWHERE)
         start[ident] = Standing(moved[ident][0], stands.under).view() if ident in moved else stands.view()
     wanted = dict(start)
     for edit in edits:
         wanted[edit.id] = _edited(session, edit, wanted[edit.id], kinds, fids, usual)
     for ident in ids:
-        stands = found.get(ident, nobody)
+        stands = found.get(ident, NOWHERE)
         target = wanted[ident]
         met: list[Clashing] = []
         if ident in moved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,8 @@ from fastapi.testclient import TestClient
 from twin.access import Role, actor
 from twin.db import Database
 
-from .conftest import Askers
-
 TREE = "forests.trees"
+Askers = Callable[[Role, str], TestClient]
 
 
 def point(lon: float, lat: float = -2.0) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Without frames it is the page itself in a frame (terrain, buildings, sensors, al
 pydeck's layers over the twin's style. Either way the browser asks the named twin alone.
 """
 
+# mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 import html

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -163,6 +163,29 @@ class Twin:
         import pandas as pd
 
         return pd.DataFrame(self.connection.get("/operations")["operations"]).set_index("name")
+
+    def indicators(self) -> pd.DataFrame:
+        """The catalogue of indicators by name: what each means, its unit, how it is computed, its parameters."""
+        from twin.client.indicators import catalogue
+
+        return catalogue(self.connection)
+
+    def figures(
+        self,
+        *names: str,
+        within: str | BaseGeometry | Sequence[float] = "Rwanda",
+        scenario: Scenario | int | None = None,
+        level: str | None = None,
+        parameters: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:
+        """Indicators of a place, a polygon (EPSG:4326) or the country, by name: value, low, high (the interval), unit, suppressed, origin.
+
+        A figure of too few persons is suppressed, its value null. Raises NotFound for an indicator or a place that is not there.
+        """
+        from twin.client.indicators import figures
+
+        number = scenario.id if isinstance(scenario, Scenario) else scenario
+        return figures(self.connection, names, within, scenario=number, level=level, parameters=parameters or {})
 
     def show(
         self,

@@ -14,7 +14,7 @@ from typing import Any
 import shapely
 from pydantic import BaseModel, ValidationError
 
-from layers.planning import buildings, zones
+from layers.planning import buildings, filling, zones
 from layers.planning.reading import named
 from layers.planning.rules import Violation
 from layers.planning.site import Outcome, Site
@@ -67,6 +67,7 @@ OPERATIONS = (
     Operation(
         "zone.rules", Titles("Hindura amategeko y'agace", "Change a zone's rules", "Changer les règles d'une zone"), zones.RuleZone, zones.rule
     ),
+    Operation("zone.fill", Titles("Uzuza agace inyubako", "Fill a zone with buildings", "Remplir une zone de bâtiments"), filling.FillZone, filling.fill),
     Operation("zone.remove", Titles("Kuraho agace", "Remove a zone", "Supprimer une zone"), zones.RemoveZone, zones.remove),
 )  # fmt: skip
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from layers.planning.site import Site
 
 _FIRST_FIELD = 7
+_LEAST_M = 0.1
+"""A box without extent meets nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def near(site: Site, layer: str, area: shapely.Geometry, *, margin_m: float = 0.
     """Features whose shapes meet the box of a WGS84 `area`, widened by `margin_m`; in the order of their ids."""
     if shapely.is_empty(area):
         return []
-    reach = margin_m / (query.METRES_PER_DEGREE * 0.99)
+    reach = max(margin_m, _LEAST_M) / (query.METRES_PER_DEGREE * 0.99)
     west, south, east, north = shapely.bounds(area)
     box = BBox(float(west) - reach, float(south) - reach, float(east) + reach, float(north) + reach)
     return _found(site, layer, bbox=box)

@@ -236,7 +236,8 @@ def _areas(square_degrees: Floats, lon: Floats, lat: Floats) -> Floats:
     """Plan areas in the national TM from areas in square degrees: small shapes, so the scale at the middle holds (1e-5 within 2 km)."""
     east = np.radians(lon - 30.0) * np.cos(np.radians(lat)) * _RADIUS_M
     scale = 0.9999 * (1.0 + east * east / (2.0 * _RADIUS_M * _RADIUS_M))
-    return square_degrees * metres_per_degree(lat).prod(axis=1) * scale * scale
+    area: Floats = square_degrees * metres_per_degree(lat).prod(axis=1) * scale * scale
+    return area
 
 
 def _middles(wkb: Sequence[bytes]) -> tuple[Ints, Floats, Floats, dict[str, Floats]]:

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 """A JSON object; `Any` because it nests."""
 
 
-MODULES = ("people",)
+MODULES = ("people", "built")
 """Modules of this package that declare INDICATORS or GRIDS, in the order in which they are shown."""
 
 

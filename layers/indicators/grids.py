@@ -40,6 +40,8 @@ class Sampler:
     provider: GridProvider
     digest: str
     tile: Callable[[int, int], Grid]
+    moved: Callable[[int, int], bool]
+    """Whether a tile (column, row) may differ from the base's; known without making it."""
 
     def sample(self, lon: Floats, lat: Floats) -> Floats:
         """(n,) values at points in degrees; NaN where the grid knows nothing."""
@@ -85,7 +87,9 @@ class GridKeeper:
         provider = self.provider(name)
         mine = {one.name: parameters[one.name] for one in provider.parameters}
         digest = self._digest(session, provider, mine)
-        base = Sampler(provider, digest, lambda c, r: self._tile(session, provider, digest, mine, c, r))
+        base = Sampler(
+            provider, digest, lambda c, r: self._tile(session, provider, digest, mine, c, r), lambda *_: False
+        )
         if scenario is None:
             return base
         edits = {one: edits_of(session, one, scenario) for one in provider.inputs}
@@ -95,14 +99,17 @@ class GridKeeper:
         branch = hashlib.sha256(f"{digest};{words}".encode()).hexdigest()
         touched = tuple(box for edit in edits.values() for box in edit.boxes())
 
+        def moved(column: int, row: int) -> bool:
+            return not provider.tile_m or self._reached(provider, edits, column, row)
+
         def tile(column: int, row: int) -> Grid:
-            if provider.tile_m and not self._reached(provider, edits, column, row):
+            if not moved(column, row):
                 return base.tile(column, row)
             return self._tile(
                 session, provider, branch, mine, column, row, scenario=scenario, base=base, touched=touched
             )
 
-        return Sampler(provider, branch, tile)
+        return Sampler(provider, branch, tile, moved)
 
     def _digest(self, session: Session, provider: GridProvider, parameters: Mapping[str, float]) -> str:
         state = [layer_state(session, layer) for layer in provider.inputs]
@@ -176,15 +183,16 @@ def villages_between(base: Sampler, branch: Sampler, villages: Villages, rows: N
     x1, y1 = (high + _RIM_M for high in national(east, north))
     if base.provider.tile_m:
         side = base.provider.tile_m
-        same = [
-            all(
-                base.tile(c, r) is branch.tile(c, r)
+        differs = [
+            any(
+                branch.moved(c, r)
                 for c in range(math.floor(a / side), math.floor(e / side) + 1)
                 for r in range(math.floor(b / side), math.floor(f / side) + 1)
             )
             for a, b, e, f in zip(x0, y0, x1, y1, strict=True)
         ]
-        return rows[~np.array(same, bool)]
+        near: NDArray[np.int64] = rows[np.array(differs, bool)]
+        return near
     one, other = base.tile(0, 0), branch.tile(0, 0)
     if one.values.shape != other.values.shape or (one.west, one.north, one.cell) != (
         other.west,
@@ -192,14 +200,16 @@ def villages_between(base: Sampler, branch: Sampler, villages: Villages, rows: N
         other.cell,
     ):
         return rows
-    differs = ~((one.values == other.values) | (np.isnan(one.values) & np.isnan(other.values)))
-    sums = np.zeros((differs.shape[0] + 1, differs.shape[1] + 1), np.int64)
-    sums[1:, 1:] = differs.cumsum(axis=0).cumsum(axis=1)
+    changed = ~((one.values == other.values) | (np.isnan(one.values) & np.isnan(other.values)))
+    sums = np.zeros((changed.shape[0] + 1, changed.shape[1] + 1), np.int64)
+    sums[1:, 1:] = changed.cumsum(axis=0).cumsum(axis=1)
 
     def edge(metres: Floats, most: int) -> NDArray[np.int64]:
-        return np.asarray(np.clip(metres / one.cell, 0, most), np.int64)
+        cells: NDArray[np.int64] = np.clip(metres / one.cell, 0, most).astype(np.int64)
+        return cells
 
-    left, right = edge(x0 - one.west, differs.shape[1]), edge(x1 - one.west + one.cell, differs.shape[1])
-    top, bottom = edge(one.north - y1, differs.shape[0]), edge(one.north - y0 + one.cell, differs.shape[0])
-    found = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return rows[found > 0]
+    left, right = edge(x0 - one.west, changed.shape[1]), edge(x1 - one.west + one.cell, changed.shape[1])
+    top, bottom = edge(one.north - y1, changed.shape[0]), edge(one.north - y0 + one.cell, changed.shape[0])
+    count = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    found: NDArray[np.int64] = rows[count > 0]
+    return found

@@ -56,6 +56,7 @@ class View:
     _differences: dict[tuple[str, tuple[str, ...]], Difference] = field(default_factory=dict)
     _samplers: dict[tuple[str, str, bool], Sampler] = field(default_factory=dict)
     _changed: dict[tuple[str, int], NDArray[np.bool_]] = field(default_factory=dict)
+    _moved: dict[str, Ints] = field(default_factory=dict)
     _made: dict[Key, tuple[str, Chunk]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -209,9 +210,12 @@ class View:
         return found
 
     def _between(self, part: Part, name: str, rows: Ints) -> Ints:
-        return villages_between(
-            self._sampler(name, part, branch=False), self._sampler(name, part, branch=True), self.villages, rows
-        )
+        """Those of the villages in which a grid may differ between base and branch."""
+        one, other = self._sampler(name, part, branch=False), self._sampler(name, part, branch=True)
+        if other.digest not in self._moved:
+            every = np.arange(len(self.villages), dtype=np.int64)
+            self._moved[other.digest] = villages_between(one, other, self.villages, every)
+        return np.intersect1d(rows, self._moved[other.digest])
 
     def _read(self, layer: str, fields: tuple[str, ...], rows: Ints, *, branch: bool) -> Batch:
         found = self.registry.vector(layer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -20,6 +20,7 @@ from layers.indicators.comparison import Cause, Change, Comparison, Difference, 
 from layers.indicators.places import place_of
 from layers.indicators.recording import recorded
 from layers.indicators.spec import MADE_UP, Figure, Indicator
+from layers.indicators.sums import Z90
 from layers.indicators.suppression import few
 from layers.tables import identifier
 from twin.errors import BadInput
@@ -132,7 +133,7 @@ def _line(causes: _Causes, indicator: Indicator, figures: list[Figure], scenario
             shown.append(_withheld(figure, causes.engine.settings.privacy.min_cell))
             continue
         value = figure.value - first.value
-        low, high = _interval(value, first, figure, moved=bool(found))
+        low, high = _interval(value, first, figure, found)
         differences.append(Difference(value, low, high, causes.told(found)))
         shown.append(figure)
     return Line(indicator, tuple(shown), tuple(differences))
@@ -143,19 +144,27 @@ def _withheld(figure: Figure, minimum: int) -> Figure:
     return replace(figure, value=None, low=None, high=None, suppressed=True, origins={}, remark=remark)
 
 
-def _interval(value: float, first: Figure, other: Figure, *, moved: bool) -> tuple[float | None, float | None]:
-    """The 90 % interval of a difference. Features that are in both err alike, so that error cancels: what is left is the difference of
-    the two figures' variances, which is what the features that differ bring in.
+def _interval(value: float, first: Figure, other: Figure, found: Sequence[Cause]) -> tuple[float | None, float | None]:
+    """The 90 % interval of a difference, normal: features err apart from one another (their errors add as squares), what all err in
+    together adds as it is. What is the same in both cancels. None where neither figure has an error.
     """
-    if not moved:
+    if not found:
         return value, value
-    halves = [None if one.high is None or one.value is None else one.high - one.value for one in (first, other)]
-    known = [half for half in halves if half is not None]
-    if not known:
+    if first.high is None and other.high is None:
         return None, None
-    squares = [half * half for half in halves if half is not None]
-    half = math.sqrt(abs(squares[-1] - squares[0])) if len(squares) == 2 else math.sqrt(squares[0])
+    half = Z90 * math.sqrt(sum(one.error**2 for one in found) + math.fsum(one.shared for one in found) ** 2)
     return value - half, value + half
+
+
+class _Amount(NamedTuple):
+    """What one feature adds to a difference, with its own error and the one it shares."""
+
+    difference: float
+    error: float
+    shared: float
+
+
+_NOTHING = _Amount(0.0, 0.0, 0.0)
 
 
 class _Causes:
@@ -172,22 +181,27 @@ class _Causes:
 
     def between(self, first: int | None, other: int | None) -> list[Cause]:
         """The features that add another amount in `other` than in `first`, greatest first."""
-        found: dict[tuple[str, str], float] = {}
-        for scenario, sign in ((other, 1.0), (first, -1.0)):
-            for key, difference in self._shares(scenario).items():
-                found[key] = found.get(key, 0.0) + sign * difference
-        found = {key: value for key, value in found.items() if value != 0}
+        old, new = self._shares(first), self._shares(other)
+        found: dict[tuple[str, str], _Amount] = {}
+        for key in {*old, *new}:
+            before, after = old.get(key, _NOTHING), new.get(key, _NOTHING)
+            error = math.hypot(before.error, after.error) if key in old and key in new else before.error + after.error
+            amount = _Amount(after.difference - before.difference, error, after.shared - before.shared)
+            if amount != _NOTHING:
+                found[key] = amount
         return sorted(self._placed(found, first, other), key=lambda one: (-abs(one.difference), one.layer, one.id))
 
-    def _shares(self, scenario: int | None) -> dict[tuple[str, str], float]:
+    def _shares(self, scenario: int | None) -> dict[tuple[str, str], _Amount]:
         if scenario is None:
             return {}
         shares = self.engine.by_feature(
             self.session, self.indicator.name, self.place, scenario=scenario, parameters=self.parameters
         )
-        return {(one.layer, one.id): one.difference for one in shares}
+        return {(one.layer, one.id): _Amount(one.difference, one.error, one.shared) for one in shares}
 
-    def _placed(self, found: Mapping[tuple[str, str], float], first: int | None, other: int | None) -> Iterable[Cause]:
+    def _placed(
+        self, found: Mapping[tuple[str, str], _Amount], first: int | None, other: int | None
+    ) -> Iterable[Cause]:
         villages = self.engine.villages.get(self.session)
         for layer in sorted({key[0] for key in found}):
             ids = [key[1] for key in found if key[0] == layer]
@@ -206,9 +220,11 @@ class _Causes:
                 if ident in edited:
                     change = "removed" if edited[ident] == "remove" else "changed" if ident in base else "added"
                 origin = base[ident][0] if ident in base else "planned"
+                amount = found[layer, ident]
                 yield Cause(
-                    layer, ident, change, found[layer, ident], village, lon, lat, shape, real=origin not in MADE_UP
-                )
+                    layer, ident, change, amount.difference, village, lon, lat, shape, error=amount.error,
+                    shared=amount.shared, real=origin not in MADE_UP,
+                )  # fmt: skip
 
     def _look(self, query: Any, values: tuple[Any, ...]) -> dict[str, tuple[str, float, float, shapely.Geometry]]:
         """`Any`: a query and what it binds."""

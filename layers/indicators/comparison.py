@@ -34,7 +34,8 @@ class Side:
 @dataclass(frozen=True, slots=True, eq=False)
 class Cause:
     """What one feature does to a figure's difference. `village`: national code, 0 where it lies in none. `id` is empty where several
-    features are told together, since persons could be found again; then `shape` is None. lon, lat in degrees.
+    features are told together, since persons could be found again; then `shape` is None. lon, lat in degrees. error: standard error of its
+    own part, shared: its part of an error that all features share; real: its persons are real.
     """
 
     layer: str
@@ -47,6 +48,7 @@ class Cause:
     shape: shapely.Geometry | None
     count: int = 1
     error: float = 0.0
+    shared: float = 0.0
     real: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from twin.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from layers.ground import Ground
+    from layers.indicators.atoms import Batch
     from layers.registry import Registry
     from twin.db import Session
     from twin.settings import Settings
@@ -203,12 +205,17 @@ class Engine:
 class Share:
     """What a feature's change adds to a figure's difference. base, branch: what it adds to the numerator (of a ratio: less the base's
     ratio times what it adds to the denominator, over the branch's denominator), in each; 0 where it is not there.
+
+    error: standard error of the difference that is this feature's own: it errs alike in base and branch, so where it is in both only what
+    its error grows by is left. shared: of what all features err in together; over features these add as they are.
     """
 
     layer: str
     id: str
     base: float
     branch: float
+    error: float = 0.0
+    shared: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -217,10 +224,8 @@ class Share:
 
 def _shares(view: View, place: Place, part: Part, ratio: float, scale: float) -> list[Share]:
     """The features of a part's atoms that add another amount in the branch than in the base."""
-    from layers.indicators.sums import contributions
-
     rows = np.intersect1d(view.touched(part), place.all)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[list[float]]] = {}
     for side, branch in enumerate((False, True)):
         batch = view.batches([part], rows, branch=branch)[0]
         if batch is None or not len(batch):
@@ -232,13 +237,32 @@ def _shares(view: View, place: Place, part: Part, ratio: float, scale: float) ->
             held = np.isin(batch.row, place.whole)
             held |= shapely.intersects_xy(place.polygon, batch.atoms.lon, batch.atoms.lat)
         inside = batch.keep(held)
-        value, below = contributions(part, inside)
-        adds = np.zeros(len(inside))
-        adds += 0.0 if value is None else value.values
-        adds -= 0.0 if below is None else ratio * below.values
-        for ident, one in zip(inside.atoms.ids.tolist(), (adds * scale).tolist(), strict=True):
-            found.setdefault(ident, [0.0, 0.0])[side] += one
-    return [Share(part.layer, ident, *pair) for ident, pair in sorted(found.items()) if pair[0] != pair[1]]
+        adds, errors, shared = (one * scale for one in _added(part, inside, ratio))
+        for ident, *three in zip(
+            inside.atoms.ids.tolist(), adds.tolist(), (errors**2).tolist(), shared.tolist(), strict=True
+        ):
+            sides = found.setdefault(ident, [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+            sides[side] = [sum(pair) for pair in zip(sides[side], three, strict=True)]
+    return [
+        Share(part.layer, ident, old[0], new[0], abs(math.sqrt(new[1]) - math.sqrt(old[1])), new[2] - old[2])
+        for ident, (old, new) in sorted(found.items())
+        if old != new
+    ]
+
+
+def _added(part: Part, batch: Batch, ratio: float) -> tuple[Floats, Floats, Floats]:
+    """What each atom (n,) adds, its own standard error, its shared one: numerator less `ratio` times denominator."""
+    from layers.indicators.sums import contributions
+
+    found = [np.zeros(len(batch)) for _ in range(3)]
+    for said, factor in zip(contributions(part, batch), (1.0, -ratio), strict=True):
+        if said is None:
+            continue
+        own = None if said.variance is None else np.sqrt(said.variance)
+        for number, one in enumerate((said.values, own, said.shared)):
+            if one is not None:
+                found[number] += factor * one
+    return found[0], found[1], found[2]
 
 
 def _check_parameters(known: Mapping[str, Parameter], said: Mapping[str, float]) -> None:

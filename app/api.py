@@ -27,6 +27,7 @@ from app.feed import router as changes_router
 from app.forward import Forward
 from app.keeping import Keeper
 from app.outputs import scene_grid
+from app.reports.router import router as report_router
 from app.sharing import Sharing
 from app.work import KINDS
 from layers import router as layer_routes
@@ -251,6 +252,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(live_router)
     api.include_router(alerts_router)
     api.include_router(sensorthings_router)
+    api.include_router(report_router(parts.engine))
     api.include_router(job_routes.router(KINDS))
     api.include_router(changes_router(parts.feed, parts.registry, known=parts.vectors.visible))
 

@@ -357,6 +357,17 @@ def bake_apply(
     say(f"{to or onto} is at change {result.seq} now.")
 
 
+@application.command("run")
+def run_command(
+    record: Annotated[Path, typer.Argument(help="A record as JSON: GET /records/{hash}.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Write the record of this run to a file.")] = None,
+) -> None:
+    """Compute recorded figures again; ends with 3 where the bytes differ, and says what moved since."""
+    from app import rerun
+
+    raise typer.Exit(rerun.run(Settings.read(), record, say, write=to))
+
+
 @application.command("bench")
 def bench_command(
     name: Annotated[str, typer.Argument(help="Which; `all` for every one.")],

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from layers.indicators.catalogue import Json, figure, told
 from layers.indicators.engine import MOST_NAMES, Engine
+from layers.indicators.recording import recorded
 from twin.errors import BadInput
 from twin.http import ActorHere, DatabaseHere
 
@@ -46,6 +47,9 @@ def router(engine: Engine) -> APIRouter:
             figures = engine.evaluate(
                 session, question.names, question.place, scenario=question.scenario, parameters=question.parameters
             )
+            figures = recorded(
+                engine, session, figures, question.place, scenario=question.scenario, parameters=question.parameters
+            )
         return _answer(figures, question.place, question.scenario)
 
     @routes.get("/scenarios/{scenario}/indicators", summary="Figures of a unit as a branch sees it")
@@ -57,6 +61,7 @@ def router(engine: Engine) -> APIRouter:
             raise BadInput(f"{scenario} is no scenario's number", remedy="GET /scenarios lists them")
         with database.session(actor, pool="bulk") as session:
             figures = engine.evaluate(session, wanted, place, scenario=scenario)
+            figures = recorded(engine, session, figures, place, scenario=scenario)
         return _answer(figures, place, scenario)
 
     def _answer(figures: list[Any], place: str | dict[str, Any], scenario: int | None) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -10,14 +9,27 @@ from fastapi import APIRouter, Path, Query, Response
 from layers.registry import Registry
 from layers.router import BBoxText, parse_bbox
 from layers.scenarios import contract, words
-from layers.scenarios.words import ChangeSet, Json, NewScenario, Step
+from layers.scenarios.words import (
+    ChangeSet,
+    Decision,
+    Json,
+    NewComment,
+    NewParent,
+    NewScenario,
+    NewState,
+    Resolved,
+    Step,
+    Target,
+)
 from twin.audit import Unit
 from twin.errors import BadInput
 from twin.http import ActorHere, DatabaseHere
-from twin.scenarios import branches, conflicts, history
+from twin.scenarios import branches, comments, conflicts, history, merging, review
 
 MOST_DIFFERENCES = 5_000
 Ident = Annotated[int, Path(ge=1, lt=2**63, description="the scenario's number")]
+Other = Annotated[int, Path(ge=1, lt=2**63)]
+Open = Annotated[bool, Query(alias="open", description="only those that wait for somebody")]
 State = Annotated[Literal["draft", "submitted", "approved", "archived"] | None, Query()]
 After = Annotated[str | None, Query(description="go on behind this feature, `next` of the page before")]
 Against = Annotated[
@@ -107,9 +119,91 @@ def router(registry: Registry) -> APIRouter:
     ) -> Json:  # fmt: skip
         with database.session(actor) as session:
             found = history.history(session, ident, before=before, limit=limit)
-        return {"moves": [asdict(move) | {"at": move.at.isoformat()} for move in found]}
+        return {"moves": [words.told(move) for move in found]}
 
+    _add_meeting(routes)
+    _add_talking(routes)
     return routes
+
+
+def _add_meeting(routes: APIRouter) -> None:
+    """Rebase, another parent, merge, and the conflicts that a person decides."""
+
+    @routes.post("/{ident:int}/rebase", summary="Take over what changed under it")
+    def rebase(ident: Ident, actor: ActorHere, database: DatabaseHere) -> Json:
+        """Fields that only one side changed are merged; where both did, yours stands and a conflict is listed."""
+        with database.session(actor, unit=Unit("scenario.rebase", str(ident))) as session:
+            return words.rebased(merging.rebase(session, ident))
+
+    @routes.post("/{ident:int}/parent", summary="Set it on another scenario, or on the base")
+    def reparent(ident: Ident, given: NewParent, actor: ActorHere, database: DatabaseHere) -> Json:
+        with database.session(actor, unit=Unit("scenario.reparent", str(ident))) as session:
+            session.detail = {"parent": given.parent}
+            return words.rebased(merging.reparent(session, ident, given.parent))
+
+    @routes.post("/{ident:int}/merge", summary="Merge it into its parent or, approved, into the base")
+    def merge(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Target | None = None) -> Json:
+        """Into the base only by operators. A conflict with what changed since refuses it: rebase, resolve, then merge."""
+        into = None if given is None else given.into
+        with database.session(actor) as session:
+            parent = branches.get(session, ident).parent
+        unit = Unit("scenario.merge", str(ident))
+        if into is None and parent is None:
+            with database.session(actor, pool="owner", unit=unit) as session:
+                return words.merged(merging.merge_into_base(session, ident))
+        with database.session(actor, unit=unit) as session:
+            return words.merged(merging.merge(session, ident, into=into))
+
+    @routes.get("/{ident:int}/conflicts", summary="Where two words on one field met")
+    def disagreements(ident: Ident, actor: ActorHere, database: DatabaseHere, *, only_open: Open = False) -> Json:
+        with database.session(actor) as session:
+            branches.get(session, ident)
+            found = conflicts.listed(session, ident, only_open=only_open)
+        return {"conflicts": [words.disagreement(one) for one in found]}
+
+    @routes.post("/{ident:int}/conflicts/{conflict}/resolve", summary="Decide a conflict by a side or by a value")
+    def resolve(ident: Ident, conflict: Other, given: Decision, actor: ActorHere, database: DatabaseHere) -> Json:
+        """`ours` is the word of who wrote, merged or rebased, `theirs` the one met there, `base` what both were made of."""
+        value = words.decided(given)
+        with database.session(actor, unit=Unit("scenario.resolve", f"{ident}/{conflict}")) as session:
+            made = conflicts.resolve(session, ident, conflict, given.choice, value=value)
+            session.detail = {"choice": given.choice, "change_set": made}
+            return words.written(branches.Written(branches.get(session, ident), made))
+
+
+def _add_talking(routes: APIRouter) -> None:
+    """States, and comments pinned to places."""
+
+    @routes.post("/{ident:int}/state", summary="Submit, approve, archive, or take back")
+    def state(ident: Ident, given: NewState, actor: ActorHere, database: DatabaseHere) -> Json:
+        """Approvers approve, and never what they had a hand in."""
+        with database.session(actor, unit=Unit("scenario.state", str(ident))) as session:
+            return words.branch(review.set_state(session, ident, given.state, note=given.note))
+
+    @routes.get("/{ident:int}/reviews", summary="Its states, newest first, and who set them")
+    def reviews(ident: Ident, actor: ActorHere, database: DatabaseHere) -> Json:
+        with database.session(actor) as session:
+            branches.get(session, ident)
+            return {"reviews": [words.told(one) for one in review.reviews(session, ident)]}
+
+    @routes.get("/{ident:int}/comments", summary="Comments, oldest first")
+    def talk(ident: Ident, actor: ActorHere, database: DatabaseHere, *, only_open: Open = False) -> Json:
+        with database.session(actor) as session:
+            return {"comments": [words.told(one) for one in comments.listed(session, ident, only_open=only_open)]}
+
+    @routes.post("/{ident:int}/comments", status_code=201, summary="A comment at a point, on a feature, or an answer")
+    def comment(ident: Ident, given: NewComment, actor: ActorHere, database: DatabaseHere) -> Json:
+        feature = None if given.feature is None else (given.feature.layer, given.feature.id)
+        with database.session(actor, unit=Unit("scenario.comment", str(ident))) as session:
+            made = comments.add(session, ident, given.body, at=given.at, feature=feature, thread=given.thread)
+            return words.told(made)
+
+    @routes.post("/{ident:int}/comments/{thread}/resolve", summary="Close a thread, or open it again")
+    def close(
+        ident: Ident, thread: Other, actor: ActorHere, database: DatabaseHere, given: Resolved | None = None
+    ) -> Json:
+        with database.session(actor, unit=Unit("scenario.comment", f"{ident}/{thread}")) as session:
+            return words.told(comments.resolve(session, ident, thread, resolved=given is None or given.resolved))
 
 
 def _behind(said: str | None) -> tuple[str, str] | None:

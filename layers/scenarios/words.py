@@ -6,6 +6,7 @@ import json
 import math
 import uuid
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import shapely
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from twin.errors import BadInput
 from twin.scenarios.branches import Branch, Difference, Edit, Written
 from twin.scenarios.conflicts import Disagreement
+from twin.scenarios.merging import Merged, Rebased
 from twin.scenarios.threeway import GEOMETRY
 
 Json = dict[str, Any]
@@ -65,6 +67,47 @@ class Step(Given):
     seen: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
+class Target(Given):
+    """`into`: a scenario, which must be the parent; absent: the parent or, where there is none, the base."""
+
+    into: Number | None = None
+
+
+class NewParent(Given):
+    parent: Number | None
+
+
+class Decision(Given):
+    """`value` goes with the choice `value`: the field's new value, or GeoJSON for a geometry."""
+
+    choice: Literal["base", "ours", "theirs", "value"]
+    value: Any = None
+    """`Any`: of whatever type the field has."""
+
+
+class NewState(Given):
+    state: Literal["draft", "submitted", "approved", "archived"]
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
+class FeatureName(Given):
+    layer: str
+    id: str
+
+
+class NewComment(Given):
+    """Pinned to `at` (lon, lat), to a `feature`, or, where both are absent, to the scenario; or an answer to `thread`."""
+
+    body: Annotated[str, Field(max_length=4000)]
+    at: tuple[float, float] | None = None
+    feature: FeatureName | None = None
+    thread: Number | None = None
+
+
+class Resolved(Given):
+    resolved: bool = True
+
+
 def geometry(given: Json, ident: str) -> shapely.Geometry:
     """GeoJSON as a geometry. Raises BadInput for what is none."""
     try:
@@ -80,22 +123,37 @@ def geometry(given: Json, ident: str) -> shapely.Geometry:
 
 
 def branch(one: Branch) -> Json:
-    told = asdict(one)
-    for name in ("created_at", "changed_at", "merged_at"):
-        told[name] = None if told[name] is None else told[name].isoformat()
-    return told
+    return told(one)
 
 
 def written(made: Written) -> Json:
     return {"scenario": branch(made.branch), "change_set": made.change_set, "conflicts": list(made.conflicts)}
 
 
+def rebased(made: Rebased) -> Json:
+    return {
+        "scenario": branch(made.branch), "change_set": made.change_set, "taken": made.taken,
+        "conflicts": list(made.conflicts),
+    }  # fmt: skip
+
+
+def merged(made: Merged) -> Json:
+    return {"scenario": branch(made.branch), "target": made.target, "count": made.count, "digest": made.digest}
+
+
+def decided(given: Decision) -> Any:
+    """The value of a decision; what looks like GeoJSON as a geometry. `Any`: of whatever type the field has."""
+    if given.choice == "value" and isinstance(given.value, dict):
+        return geometry(given.value, "the decision")
+    return given.value
+
+
 def shape(found: shapely.Geometry | None) -> Json | None:
     """A geometry as GeoJSON with DIGITS decimals (about a centimetre)."""
     if found is None:
         return None
-    told: Json = json.loads(shapely.to_geojson(shapely.transform(found, lambda at: at.round(DIGITS))))
-    return told
+    made: Json = json.loads(shapely.to_geojson(shapely.transform(found, lambda at: at.round(DIGITS))))
+    return made
 
 
 def difference(one: Difference) -> Json:
@@ -128,13 +186,14 @@ def feature(one: Difference) -> Json:
 
 
 def disagreement(one: Disagreement) -> Json:
-    told = asdict(one)
-    for side in ("base", "ours", "theirs", "value"):
-        told[side] = _side(one.field, told[side])
-    told["field"] = "geometry" if one.field == GEOMETRY else one.field
-    for name in ("at", "resolved_at"):
-        told[name] = None if told[name] is None else told[name].isoformat()
-    return told
+    sides = {side: _side(one.field, getattr(one, side)) for side in ("base", "ours", "theirs", "value")}
+    return told(one) | sides | {"field": "geometry" if one.field == GEOMETRY else one.field}
+
+
+def told(one: Any) -> Json:
+    """A value of plain fields as JSON; `Any`: whichever dataclass it is."""
+    found = asdict(one)
+    return {name: some.isoformat() if isinstance(some, datetime) else some for name, some in found.items()}
 
 
 def _side(field: str | None, value: Any) -> Any:

@@ -55,7 +55,6 @@ def seeds_of(surface: Surface, x: Floats, y: Floats) -> Seeds:
     A site where nobody walks (a health post on a lake, by the land cover) is reached from the nearest walkable cell within
     SNAP_CELLS; one beyond that, or outside the grid, is reached by nobody.
     """
-    _, cols = surface.pace.shape
     home = surface.cells(np.asarray(x, np.float64), np.asarray(y, np.float64))
     near = [
         _about(surface, int(cell), SNAP_CELLS if cell >= 0 and not _open(surface, int(cell)) else 1) for cell in home
@@ -83,7 +82,7 @@ def _about(surface: Surface, cell: int, reach: int) -> NDArray[np.int64]:
     row, col = divmod(cell, cols)
     top, left = max(row - reach, 0), max(col - reach, 0)
     down, right = np.nonzero(surface.pace[top : min(row + reach + 1, rows), left : min(col + reach + 1, cols)] > 0)
-    found = ((top + down) * cols + left + right).astype(np.int64)
+    found: NDArray[np.int64] = ((top + down) * cols + left + right).astype(np.int64)
     if reach > 1 and len(found):
         found = found[[np.argmin((top + down - row) ** 2 + (left + right - col) ** 2)]]
     return found
@@ -189,17 +188,14 @@ def _graph(surface: Surface, seeds: Seeds) -> scipy.sparse.csr_array:
     size = rows * cols
     parts = []
     for move, (down, right) in enumerate(MOVES):
-        row, col = np.meshgrid(
-            np.arange(max(-down, 0), rows - max(down, 0)),
-            np.arange(max(-right, 0), cols - max(right, 0)),
-            indexing="ij",
-        )
-        row, col = row.ravel(), col.ravel()
+        down_by, right_by = int(down), int(right)
+        row = np.repeat(np.arange(max(-down_by, 0), rows - max(down_by, 0)), cols - abs(right_by))
+        col = np.tile(np.arange(max(-right_by, 0), cols - max(right_by, 0)), rows - abs(down_by))
         row, col = row[surface.pace[row, col] > 0], col[surface.pace[row, col] > 0]
-        time = _move_minutes(surface, row, col, move, int(down), int(right))
+        time = _move_minutes(surface, row, col, move, down_by, right_by)
         can = np.isfinite(time)
         here = row[can] * cols + col[can]
-        parts.append((here, here + down * cols + right, time[can]))
+        parts.append((here, here + down_by * cols + right_by, time[can]))
     # csgraph reads a weight of 0 as no edge.
     parts.append((np.full(len(seeds.cells), size), seeds.cells, np.maximum(seeds.minutes, 1e-9)))
     start, end, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))

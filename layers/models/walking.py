@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit  # type: ignore[import-untyped]
+from numba import njit
 from numpy.typing import NDArray
 
 Values = NDArray[np.float32]
@@ -32,13 +32,13 @@ LENGTHS = np.hypot(MOVES[:, 0], MOVES[:, 1])
 """Length of each move in cells."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def leg_minutes(length_m: float, rise_m: float) -> float:
     """Minutes along a leg of one slope on a path: Tobler's 6 exp(-3.5 |slope + 0.05|) km/h."""
-    return length_m * 0.01 * math.exp(3.5 * abs(rise_m / length_m + 0.05))
+    return float(length_m * 0.01 * math.exp(3.5 * abs(rise_m / length_m + 0.05)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def move_minutes(heights: Values, pace: Values, row: int, col: int, move: int, cell_m: float) -> float:
     """Minutes from the cell that `move` leads to BACK to (row, col), infinite where one cannot walk. Both lie in the grid."""
     down, right = MOVES[move]
@@ -50,7 +50,7 @@ def move_minutes(heights: Values, pace: Values, row: int, col: int, move: int, c
         if move >= 4 and pace[row, j] <= 0.0 and pace[i, col] <= 0.0:
             return math.inf
         whole = leg_minutes(LENGTHS[move] * cell_m, heights[row, col] - heights[i, j])
-        return whole * 0.5 * (here + there) / (here * there)
+        return float(whole * 0.5 * (here + there) / (here * there))
     if abs(down) == 2:
         a, b, c, d = row + down // 2, col, row + down // 2, j
     else:
@@ -62,10 +62,10 @@ def move_minutes(heights: Values, pace: Values, row: int, col: int, move: int, c
     middle = 0.5 * (heights[a, b] + heights[c, d])
     half = 0.5 * LENGTHS[move] * cell_m
     first = leg_minutes(half, middle - heights[i, j]) * 0.5 * (there + far) / (there * far)
-    return first + leg_minutes(half, heights[row, col] - middle) * 0.5 * (here + near) / (here * near)
+    return float(first + leg_minutes(half, heights[row, col] - middle) * 0.5 * (here + near) / (here * near))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def spread(
     heights: Values,
     pace: Values,
@@ -137,7 +137,7 @@ def spread(
     return settled
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def led_through(move: NDArray[np.int8], stale: NDArray[np.int8]) -> None:
     """Marks in `stale` (rows, cols) every cell whose walk leads through one marked 1; cells become 1 (stale) or 2 (not).
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import shapely
 from psycopg import sql
 
 from layers.query import require_readable
 from layers.tables import identifier
 from twin.errors import BadInput
+from twin.scenarios.edits import geometry
 
 if TYPE_CHECKING:
     from layers.registry import Registry
@@ -79,6 +79,7 @@ def _inside(session: Session, registry: Registry, layer: Layer, edits: Sequence[
     """Refuse what lies wholly outside the country; while the border's layer is empty nothing is checked."""
     bounds = border(registry)
     drawn = [edit for edit in edits if edit.geometry is not None and edit.operation != "remove"]
+    shapes = [geometry(edit, f"geometry({layer.geometry},4326)") for edit in drawn]
     if bounds is None or bounds.name == layer.name or not drawn:
         return
     table = identifier(bounds)
@@ -86,11 +87,10 @@ def _inside(session: Session, registry: Registry, layer: Layer, edits: Sequence[
         return
     row = session.execute(
         sql.SQL(
-            "select e.ordinal from unnest(%s::bytea[]) with ordinality as e(wkb, ordinal)"
-            " cross join lateral st_setsrid(st_geomfromwkb(e.wkb), 4326) g"
-            " where not exists (select from {} b where b.geom && g and st_intersects(b.geom, g)) limit 1"
+            "select e.ordinal from unnest(%s::geometry[]) with ordinality as e(geom, ordinal)"
+            " where not exists (select from {} b where b.geom && e.geom and st_intersects(b.geom, e.geom)) limit 1"
         ).format(table),
-        ([shapely.to_wkb(edit.geometry, output_dimension=2) for edit in drawn],),
+        (shapes,),
     ).fetchone()
     if row is not None:
         raise BadInput(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from layers.registry import Registry
 from layers.router import BBoxText, parse_bbox
@@ -21,6 +21,7 @@ from layers.scenarios.words import (
     Step,
     Target,
 )
+from twin.access import Actor
 from twin.audit import Unit
 from twin.errors import BadInput
 from twin.http import ActorHere, DatabaseHere
@@ -38,12 +39,21 @@ Against = Annotated[
 Limit = Annotated[int, Query(ge=1, le=MOST_DIFFERENCES)]
 
 
+def planner(actor: ActorHere) -> Actor:
+    """Who may plan. Raises NotAuthenticated or NotPermitted for who may not, before anything is looked at."""
+    actor.require("plan", "changing scenarios")
+    return actor
+
+
+PlannerHere = Annotated[Actor, Depends(planner)]
+
+
 def router(registry: Registry) -> APIRouter:
     """The routes of branches over the layers of `registry`."""
     routes = APIRouter(prefix="/scenarios", tags=["scenarios"])
 
     @routes.post("", status_code=201, summary="A new scenario, from the base or from another")
-    def create(given: NewScenario, actor: ActorHere, database: DatabaseHere, answer: Response) -> Json:
+    def create(given: NewScenario, actor: PlannerHere, database: DatabaseHere, answer: Response) -> Json:
         with database.session(actor, unit=Unit("scenario.create", given.name[:200])) as session:
             made = branches.create(session, given.name, parent=given.parent, colour=given.colour)
         answer.headers["Location"] = f"/scenarios/{made.id}"
@@ -69,7 +79,7 @@ def router(registry: Registry) -> APIRouter:
             }
 
     @routes.post("/{ident:int}/edits", status_code=201, summary="A change set: all of its edits, or none")
-    def edit(ident: Ident, given: ChangeSet, actor: ActorHere, database: DatabaseHere) -> Json:
+    def edit(ident: Ident, given: ChangeSet, actor: PlannerHere, database: DatabaseHere) -> Json:
         """With `seen`, what somebody else changed since stands, and yours is kept beside it as a conflict to be resolved."""
         edits = [one.edit() for one in given.edits]
         with database.session(actor, unit=Unit("scenario.edit", str(ident))) as session:
@@ -80,14 +90,14 @@ def router(registry: Registry) -> APIRouter:
         return words.written(made) | {"ids": [one.id for one in edits]}
 
     @routes.post("/{ident:int}/undo", summary="Take the latest change set back")
-    def undo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
+    def undo(ident: Ident, actor: PlannerHere, database: DatabaseHere, given: Step | None = None) -> Json:
         with database.session(actor, unit=Unit("scenario.undo", str(ident))) as session:
             made = history.undo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
         return words.written(made)
 
     @routes.post("/{ident:int}/redo", summary="Put on again what was undone last")
-    def redo(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Step | None = None) -> Json:
+    def redo(ident: Ident, actor: PlannerHere, database: DatabaseHere, given: Step | None = None) -> Json:
         with database.session(actor, unit=Unit("scenario.redo", str(ident))) as session:
             made = history.redo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
@@ -130,19 +140,19 @@ def _add_meeting(routes: APIRouter) -> None:
     """Rebase, another parent, merge, and the conflicts that a person decides."""
 
     @routes.post("/{ident:int}/rebase", summary="Take over what changed under it")
-    def rebase(ident: Ident, actor: ActorHere, database: DatabaseHere) -> Json:
+    def rebase(ident: Ident, actor: PlannerHere, database: DatabaseHere) -> Json:
         """Fields that only one side changed are merged; where both did, yours stands and a conflict is listed."""
         with database.session(actor, unit=Unit("scenario.rebase", str(ident))) as session:
             return words.rebased(merging.rebase(session, ident))
 
     @routes.post("/{ident:int}/parent", summary="Set it on another scenario, or on the base")
-    def reparent(ident: Ident, given: NewParent, actor: ActorHere, database: DatabaseHere) -> Json:
+    def reparent(ident: Ident, given: NewParent, actor: PlannerHere, database: DatabaseHere) -> Json:
         with database.session(actor, unit=Unit("scenario.reparent", str(ident))) as session:
             session.detail = {"parent": given.parent}
             return words.rebased(merging.reparent(session, ident, given.parent))
 
     @routes.post("/{ident:int}/merge", summary="Merge it into its parent or, approved, into the base")
-    def merge(ident: Ident, actor: ActorHere, database: DatabaseHere, given: Target | None = None) -> Json:
+    def merge(ident: Ident, actor: PlannerHere, database: DatabaseHere, given: Target | None = None) -> Json:
         """Into the base only by operators. A conflict with what changed since refuses it: rebase, resolve, then merge."""
         into = None if given is None else given.into
         with database.session(actor) as session:
@@ -162,7 +172,7 @@ def _add_meeting(routes: APIRouter) -> None:
         return {"conflicts": [words.disagreement(one) for one in found]}
 
     @routes.post("/{ident:int}/conflicts/{conflict}/resolve", summary="Decide a conflict by a side or by a value")
-    def resolve(ident: Ident, conflict: Other, given: Decision, actor: ActorHere, database: DatabaseHere) -> Json:
+    def resolve(ident: Ident, conflict: Other, given: Decision, actor: PlannerHere, database: DatabaseHere) -> Json:
         """`ours` is the word of who wrote, merged or rebased, `theirs` the one met there, `base` what both were made of."""
         value = words.decided(given)
         with database.session(actor, unit=Unit("scenario.resolve", f"{ident}/{conflict}")) as session:
@@ -175,7 +185,7 @@ def _add_talking(routes: APIRouter) -> None:
     """States, and comments pinned to places."""
 
     @routes.post("/{ident:int}/state", summary="Submit, approve, archive, or take back")
-    def state(ident: Ident, given: NewState, actor: ActorHere, database: DatabaseHere) -> Json:
+    def state(ident: Ident, given: NewState, actor: PlannerHere, database: DatabaseHere) -> Json:
         """Approvers approve, and never what they had a hand in."""
         with database.session(actor, unit=Unit("scenario.state", str(ident))) as session:
             return words.branch(review.set_state(session, ident, given.state, note=given.note))
@@ -192,7 +202,7 @@ def _add_talking(routes: APIRouter) -> None:
             return {"comments": [words.told(one) for one in comments.listed(session, ident, only_open=only_open)]}
 
     @routes.post("/{ident:int}/comments", status_code=201, summary="A comment at a point, on a feature, or an answer")
-    def comment(ident: Ident, given: NewComment, actor: ActorHere, database: DatabaseHere) -> Json:
+    def comment(ident: Ident, given: NewComment, actor: PlannerHere, database: DatabaseHere) -> Json:
         feature = None if given.feature is None else (given.feature.layer, given.feature.id)
         with database.session(actor, unit=Unit("scenario.comment", str(ident))) as session:
             made = comments.add(session, ident, given.body, at=given.at, feature=feature, thread=given.thread)
@@ -200,7 +210,7 @@ def _add_talking(routes: APIRouter) -> None:
 
     @routes.post("/{ident:int}/comments/{thread}/resolve", summary="Close a thread, or open it again")
     def close(
-        ident: Ident, thread: Other, actor: ActorHere, database: DatabaseHere, given: Resolved | None = None
+        ident: Ident, thread: Other, actor: PlannerHere, database: DatabaseHere, given: Resolved | None = None
     ) -> Json:
         with database.session(actor, unit=Unit("scenario.comment", f"{ident}/{thread}")) as session:
             return words.told(comments.resolve(session, ident, thread, resolved=given is None or given.resolved))

@@ -92,7 +92,7 @@ _CREATE = (
     f" on conflict (tenant, name) do nothing returning {_COLUMNS}"
 )
 _GET = f"select {_COLUMNS} from twin.scenario where id = %s"  # noqa: S608
-_LIST = (
+LIST = (
     f"select {_COLUMNS} from twin.scenario where (%(state)s::text is null or state = %(state)s)"  # noqa: S608
     " and (%(after)s::bigint is null or id < %(after)s) order by id desc limit %(limit)s"
 )
@@ -127,7 +127,7 @@ def get(session: Session, branch: int) -> Branch:
 
 def listing(session: Session, *, state: str | None = None, after: int | None = None, limit: int = 1000) -> list[Branch]:
     """Branches, newest first, from the one behind `after` on."""
-    rows = session.execute(_LIST, {"state": state, "after": after, "limit": limit}).fetchall()
+    rows = session.execute(LIST, {"state": state, "after": after, "limit": limit}).fetchall()
     return [Branch(*row) for row in rows]
 
 

@@ -96,8 +96,8 @@ def _value(value: Any, kind: str) -> Any:
 def geometry(edit: Edit, kind: str) -> str | None:
     """The edit's geometry as hex EWKB (EPSG:4326) of the layer's type, None where it brings none.
 
-    `kind` is the column's type, such as `geometry(MultiPolygon,4326)`; a single part becomes a multi-part of one, a height is
-    dropped. Raises BadInput for another type, an empty, invalid or endless geometry, and one of more than MOST_CORNERS.
+    `kind` is the column's type, such as `geometry(MultiPolygon,4326)`; a single part and a multi-part of one become each
+    other, a height is dropped. Raises BadInput for another type, an empty, invalid or endless geometry, and one of more than MOST_CORNERS.
     """
     given = cast("BaseGeometry | None", edit.geometry)
     if given is None:
@@ -119,9 +119,13 @@ def geometry(edit: Edit, kind: str) -> str | None:
     wanted = kind.removeprefix("geometry(").partition(",")[0]
     flat = shapely.force_2d(given)
     if wanted not in ("Geometry", flat.geom_type):
-        if _MULTI.get(flat.geom_type) != wanted:
+        parts = shapely.get_parts(flat)
+        if _MULTI.get(flat.geom_type) == wanted:
+            flat = getattr(shapely, wanted)([flat])
+        elif flat.geom_type == _MULTI.get(wanted) and len(parts) == 1:
+            flat = parts[0]
+        else:
             raise _refused(edit, f"it is a {flat.geom_type}", f"the layer holds {wanted}")
-        flat = getattr(shapely, wanted)([flat])
     return str(shapely.to_wkb(shapely.set_srid(flat, 4326), hex=True, include_srid=True))
 
 

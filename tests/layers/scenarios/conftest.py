@@ -45,10 +45,10 @@ def forests() -> Registry:
     return Registry([Sector("forests", "test", "example", TITLES, (TREES, STANDS, NESTS, LAND), sources=(SURVEY,))])
 
 
-@pytest.fixture
-def forest(fresh_database: Database, forests: Registry) -> Database:
+@pytest.fixture(scope="module")
+def forest(database: Database, forests: Registry) -> Database:
     """Ten trees from 30 E on, 0.01 degree apart at -2 N, in a country of 29.9 to 30.9 E and -2.5 to -1.5 N."""
-    with fresh_database.session(SYSTEM, pool="owner", unit=Unit("test", "forests")) as session:
+    with database.session(SYSTEM, pool="owner", unit=Unit("test", "forests")) as session:
         tables.create(session.connection, forests)
         session.execute(
             "insert into forests.trees (id, geom, origin, name, height_m, kind, owner)"
@@ -63,10 +63,10 @@ def forest(fresh_database: Database, forests: Registry) -> Database:
             "insert into forests.nests (id, geom, origin, name) values"
             " ('n1', st_setsrid(st_makepoint(30.1, -2), 4326), 'surveyed', 'Nest')"
         )
-    return fresh_database
+    return database
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def asker(forest: Database, forests: Registry) -> Iterator[Askers]:
     """The routes as somebody of a role and a name sees them."""
     app = FastAPI()

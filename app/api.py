@@ -27,6 +27,8 @@ from app.feed import router as changes_router
 from app.forward import Forward
 from app.keeping import Keeper
 from app.outputs import scene_grid
+from app.pages import package
+from app.pages.frames import router as frames_router
 from app.reports.router import router as report_router
 from app.sharing import Sharing
 from app.work import KINDS
@@ -250,6 +252,8 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(indicator_router(parts.engine))
     api.include_router(planning_router(parts.registry, heights=parts.heights))
     api.include_router(live_router)
+    api.include_router(frames_router)
+    api.include_router(package.router(parts.registry))
     api.include_router(alerts_router)
     api.include_router(sensorthings_router)
     api.include_router(report_router(parts.engine))

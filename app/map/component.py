@@ -22,6 +22,8 @@ DIST: Final = Path(__file__).parent / "dist"
 """What `npm run build` leaves: the bundles, their style sheets and `fonts/`."""
 KIGALI: Final = {"longitude": 30.0605, "latitude": -1.9475, "zoom": 15.4, "pitch": 50.0, "bearing": 20.0}
 COUNTRY: Final = {"longitude": 29.92, "latitude": -1.98, "zoom": 7.9, "pitch": 0.0, "bearing": 0.0}
+TOOLS: Final = ("time", "alerts", "flows", "draw", "sun", "table", "share", "tour")
+MOST_CORNERS: Final = 10_000
 
 
 class TwinMap(JSComponent):
@@ -38,7 +40,12 @@ class TwinMap(JSComponent):
         default=all_looks("light"), doc="By layer, under layers: its colours in 3D and under each theme; selection."
     )
     filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
-    time = param.String(default="", doc="RFC 3339; empty means now.")
+    time = param.String(default="", doc="The moment that is shown, RFC 3339; empty means now. Both ways.")
+    tools = param.List(default=["draw", "table"], doc="What the strip offers, of TOOLS.")
+    drawing = param.Selector(
+        default="", objects=["", "point", "line", "polygon"], doc="The shape to draw; empty: none."
+    )
+    drawn = param.Dict(default={}, doc="The last finished drawing: a GeoJSON feature, at most MOST_CORNERS corners.")
     deck = param.Dict(default=None, allow_None=True, doc="A pydeck specification whose layers are drawn over the map.")
     live_url = param.String(default="/live/ws", doc="WebSocket of the sensors; empty for none.")
     flows_url = param.String(default="", doc="GeoJSON of migration flows; empty for none.")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from app.i18n import FALLBACK, LANGUAGES
 from app.map.component import KIGALI
@@ -31,10 +32,14 @@ class Address:
     theme: str = "light"
     mode: str = "look"
     selected: tuple[str, int] | None = None
+    time: str = ""
+    """RFC 3339 in UTC; empty: now."""
+    embedded: bool = False
+    """Whether the page stands within another: the map without panels."""
 
 
 def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
-    """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`. `known` are the catalogue's layers;
+    """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`, `t`, `embed`. `known` are the catalogue's layers;
     other names, numbers out of range and other words count as not said.
     """
     on = query.get("on")
@@ -49,6 +54,8 @@ def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
         theme=_one_of(query.get("theme", ""), ("light", "dark"), "light"),
         mode=_one_of(query.get("mode", ""), MODES, "look"),
         selected=selected,
+        time=_moment(query.get("t", "")),
+        embedded=query.get("embed") == "1",
     )
 
 
@@ -57,6 +64,17 @@ def _themes(said: str) -> dict[str, str]:
     offered = looks("light")
     pairs = (pair.partition(":") for pair in said.split(","))
     return {layer: theme for layer, _, theme in pairs if theme in offered.get(layer, {}).get("themes", {})}
+
+
+def _moment(said: str) -> str:
+    """A moment that is over and has a time zone, in UTC; empty for anything else."""
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        return ""
+    if moment.tzinfo is None or moment >= datetime.now(UTC):
+        return ""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _one_of(said: str, choices: Collection[str], otherwise: str) -> str:

@@ -83,3 +83,8 @@ HEADER_SX: Final[dict[str, Any]] = {
     },
 }
 SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root, & .MuiInputLabel-root": {"fontSize": 13}}
+BARE_SX: Final[dict[str, Any]] = {
+    "& .header": {"display": "none"},
+    "& .MuiToolbar-root": {"display": "none !important"},
+}
+"""Within another page: the map alone."""

@@ -13,13 +13,13 @@ import panel_material_ui as pmui
 from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
-from app.map.component import COUNTRY, DIST, LayerList, PageMap
+from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap
 from app.map.looks import all_looks
 from app.pages.address import MODES, SCENE, Address, read_address
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
 from app.pages.inspector import feature_html, flows_html, hint_html
-from app.pages.look import HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
+from app.pages.look import BARE_SX, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, list_texts, map_texts
 from tiles.palette import Theme
@@ -56,6 +56,7 @@ class Planner:
         self.say: Words = words(address.language)
         self.mode = address.mode if address.mode in self.modes() else "look"
         self.renewals = 0
+        self.embedded = address.embedded
         self.shown: tuple[str, Row] | None = None
         self.map = self._make_map(address)
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
@@ -168,6 +169,8 @@ class Planner:
             flows_url=self.context.flows_url if has_flows else "",
             texts=map_texts(self.say, empty=self.is_empty),
             keep_address=True,
+            time=address.time,
+            tools=[] if address.embedded else list(TOOLS),
             sizing_mode="stretch_both",
             margin=0,
         )
@@ -182,13 +185,15 @@ class Planner:
             sizing_mode="stretch_width",
             sx=HEADER_SX,
         )
+        whole = not address.embedded
+        beside = whole and not _on_phone()
         return pmui.Page(  # type: ignore[attr-defined]  # exported at run time
-            header=[header],
-            sidebar=[self.list],
+            header=[header] if whole else [],
+            sidebar=[self.list] if whole else [],
             main=[self.map],
-            contextbar=[self.card],
-            sidebar_open=not _on_phone(),
-            contextbar_open=not _on_phone(),
+            contextbar=[self.card] if whole else [],
+            sidebar_open=beside,
+            contextbar_open=beside,
             contextbar_variant="auto",
             contextbar_width=304,
             sidebar_width=280,
@@ -200,7 +205,7 @@ class Planner:
             site_url="/app",
             template=TEMPLATE,
             favicon="/favicon.ico",
-            sx=PAGE_SX,
+            sx=PAGE_SX if whole else PAGE_SX | BARE_SX,
         )
 
     def _style_url(self, theme: str, language: str) -> str:
@@ -218,11 +223,12 @@ class Planner:
             begin=built("begin-*.js"),
             sheet=built("page-*.css"),
             theme=self.theme,
+            embedded=self.embedded,
         )
 
     def _watch(self) -> None:
         self.map.param.watch(self._clicked, "clicked")
-        self.map.param.watch(lambda _: self._share(), "layers")
+        self.map.param.watch(lambda _: self._share(), ["layers", "time"])
         self.map.param.watch(self._heard, "heard")
         self.map.param.watch(self._pressed, "mode_wanted")
         self.map.param.watch(self._narrowed, "narrow")
@@ -307,7 +313,15 @@ class Planner:
         on = ",".join(name for name, state in self.map.layers.items() if state.get("visible"))
         by = ",".join(f"{name}:{state['by']}" for name, state in self.map.layers.items() if state.get("by"))
         chosen = self.map.share.get("sel", "") if selected is None else selected
-        said = {"on": on, "by": by, "lang": self.say.language, "theme": self.theme, "mode": self.mode, "sel": chosen}
+        said = {
+            "on": on,
+            "by": by,
+            "lang": self.say.language,
+            "theme": self.theme,
+            "mode": self.mode,
+            "sel": chosen,
+            "t": self.map.time,
+        }
         if said != self.map.share:
             self.map.share = said
 

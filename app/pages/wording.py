@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.i18n import Words
+from app.pages.tool_words import tool_texts
 
 MODE_WORDS: Final = {"look": "Look", "live": "Live", "migrate": "Migrate"}
 
@@ -44,7 +45,7 @@ def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
         "live_off": "",
         "simulated": say("simulated"),
         "marks": say("◇ synthetic   ◈ schematic   ≈ modelled"),
-    }
+    } | tool_texts(say)
 
 
 def list_texts(say: Words) -> dict[str, str]:

@@ -88,29 +88,21 @@ export class Controls {
   }
 }
 
-/** The strip along the lower edge: the live stream's state, what is not observed among what is shown, the clock. */
+/** The strip along the lower edge: the live stream's state, what is not observed among what is shown; the desk adds time and tools. */
 export class Strip {
   readonly root = element("div", "twin-strip");
   readonly #live = element("span", "twin-live");
   readonly #marks = element("span", "twin-marks");
-  readonly #clock = element("time", "twin-clock");
   #texts: Record<string, string> = {};
 
   constructor() {
-    this.root.append(this.#clock, this.#live, this.#marks);
+    this.root.append(this.#live, this.#marks);
     this.#live.setAttribute("role", "status");
-    this.tick();
   }
 
   say(texts: Record<string, string>): void {
     this.#texts = texts;
     this.#marks.textContent = texts["marks"] ?? "";
-  }
-
-  tick(): void {
-    const now = new Date();
-    this.#clock.dateTime = now.toISOString();
-    this.#clock.textContent = `${now.toLocaleTimeString("en-GB", { timeZone: "Africa/Kigali", hour: "2-digit", minute: "2-digit" })} Kigali`;
   }
 
   live(feed: LiveFeed): void {

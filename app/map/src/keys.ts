@@ -1,4 +1,4 @@
-// Keys that work anywhere on the page: `/` searches, digits change the mode, arrows move the map.
+// Keys that work anywhere on the page: `/` searches, digits change the mode, arrows move the map, letters open panels, `?` helps.
 const STEP_PX = 120;
 const MOVES: Record<string, [x: number, y: number]> = {
   ArrowLeft: [-STEP_PX, 0],
@@ -6,6 +6,7 @@ const MOVES: Record<string, [x: number, y: number]> = {
   ArrowUp: [0, -STEP_PX],
   ArrowDown: [0, STEP_PX],
 };
+const PANELS: Record<string, string> = { t: "table", a: "alerts", s: "share", d: "draw", "?": "tour" };
 const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio]";
 /** The map itself already moves by arrows. */
 const MOVES_ITSELF = ".maplibregl-canvas";
@@ -14,6 +15,8 @@ export interface KeyActs {
   move(x: number, y: number): void;
   /** A mode by its place in the switch, from 1. */
   mode(place: number): void;
+  /** Opens or closes a panel by its name. */
+  press(name: string): void;
 }
 
 /** Listens until the signal ends. Keys belong to whatever is typed in; with a modifier, to the browser. */
@@ -27,6 +30,7 @@ export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
       const move = target instanceof Element && target.matches(MOVES_ITSELF) ? undefined : MOVES[event.key];
       if (event.key === "/") searchField()?.focus();
       else if (/^[1-9]$/.test(event.key)) acts.mode(Number(event.key));
+      else if (PANELS[event.key]) acts.press(PANELS[event.key]!);
       else if (move) acts.move(...move);
       else return;
       event.preventDefault();

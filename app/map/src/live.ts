@@ -16,11 +16,31 @@ export interface Sensor {
   readings: Record<string, string>;
 }
 
+export interface Alert {
+  id: number;
+  rule: string;
+  title: string;
+  severity: string;
+  state: string;
+  subject?: string;
+  message: string;
+  sensor?: string | null;
+  district?: string | null;
+  lon?: number | null;
+  lat?: number | null;
+  people?: number | null;
+  people_in?: string | null;
+  since: string;
+}
+
 export type LiveState = "off" | "connecting" | "live" | "lost";
 
 interface Message {
-  type: "snapshot" | "update";
-  sensors: Partial<Sensor>[];
+  type: "snapshot" | "update" | "alerts";
+  sensors?: Partial<Sensor>[];
+  alerts?: (Alert & { event: string })[];
+  /** The alerts are all that are open. */
+  whole?: boolean;
 }
 
 const FIRST_RETRY_MS = 1000;
@@ -32,7 +52,11 @@ export class LiveFeed {
   readonly heard = new Map<string, number>();
   /** Where each sensor was before it last moved. */
   readonly before = new Map<string, [lon: number, lat: number]>();
+  /** The open alerts by their number. */
+  readonly alerts = new Map<number, Alert>();
   state: LiveState = "off";
+  /** Whether the sensors' values are asked for too, not the alerts alone. */
+  #wide = false;
   lastHeard = 0;
   #socket: WebSocket | null = null;
   #retry = FIRST_RETRY_MS;
@@ -43,10 +67,21 @@ export class LiveFeed {
     private readonly changed: () => void,
   ) {}
 
-  start(): void {
+  /** Listens to alerts, and with `wide` to the sensors' values too. */
+  listen(wide: boolean): void {
+    if (this.#wide === wide && (this.#socket || this.#timer)) return;
+    this.stop();
+    this.#wide = wide;
+    this.#start();
+  }
+
+  #start(): void {
     if (this.#socket || !this.url) return;
+    this.#timer = 0;
     this.#enter("connecting");
-    const socket = new WebSocket(new URL(this.url, location.href.replace(/^http/, "ws")));
+    const address = new URL(this.url, location.href.replace(/^http/, "ws"));
+    if (!this.#wide) address.searchParams.set("layers", "iot.alerts");
+    const socket = new WebSocket(address);
     this.#socket = socket;
     socket.onmessage = (event) => {
       if (typeof event.data === "string") this.#read(JSON.parse(event.data) as Message);
@@ -55,7 +90,7 @@ export class LiveFeed {
       if (this.#socket !== socket) return;
       this.#socket = null;
       this.#enter("lost");
-      this.#timer = window.setTimeout(() => this.start(), this.#retry);
+      this.#timer = window.setTimeout(() => this.#start(), this.#retry);
       this.#retry = Math.min(this.#retry * 2, LAST_RETRY_MS);
     };
   }
@@ -68,6 +103,7 @@ export class LiveFeed {
 
   stop(): void {
     window.clearTimeout(this.#timer);
+    this.#timer = 0;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -77,6 +113,7 @@ export class LiveFeed {
   #read(message: Message): void {
     const now = performance.now();
     if (message.type === "snapshot") this.sensors.clear();
+    if (message.alerts) this.#hear(message.alerts, message.type === "snapshot" || message.whole === true);
     for (const change of message.sensors ?? []) {
       if (typeof change.id !== "string") continue;
       const known = this.sensors.get(change.id);
@@ -91,6 +128,13 @@ export class LiveFeed {
     this.lastHeard = Date.now();
     this.#retry = FIRST_RETRY_MS;
     this.#enter("live");
+  }
+
+  #hear(alerts: (Alert & { event: string })[], whole: boolean): void {
+    if (whole) this.alerts.clear();
+    for (const alert of alerts)
+      if (alert.state === "cleared" || alert.event === "cleared") this.alerts.delete(alert.id);
+      else this.alerts.set(alert.id, alert);
   }
 
   #enter(state: LiveState): void {

@@ -9,17 +9,20 @@ import { LiveFeed } from "./live";
 import { Changes } from "./changes";
 import { isRef, type FeatureRef, type Heard, type MapModel, type Picked } from "./model";
 import { fontsReady } from "./fonts";
+import type { Desk, DeskMap } from "./desk";
+import { pictureOf } from "./picture";
 import type { Overlay } from "./overlay";
 import { whenPainted } from "./painted";
 import { Selection, pickTiled } from "./picking";
 import type { Solids } from "./solids";
+import { countFrames, listenToPointer } from "./pointer";
 import { Tip } from "./tip";
 import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 
-const HOVER_MS = 120;
 const TICK_MS = 1000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
+const ALERTS = "iot.alerts";
 
 setWorkerUrl(URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" })));
 
@@ -31,6 +34,7 @@ export class TwinMap {
   readonly #feed: LiveFeed;
   /** Made after the first frame: a second drawing context takes its time. */
   #overlay: Overlay | null = null;
+  #desk: Desk | null = null;
   #deepening: Promise<void> | null = null;
   readonly #changes: Changes;
   /** Resolves when the boundaries stand on the canvas. */
@@ -48,7 +52,7 @@ export class TwinMap {
   #pendingDraw = 0;
 
   constructor(
-    root: HTMLElement,
+    private readonly root: HTMLElement,
     private model: MapModel,
     private style: StyleSpecification,
     graphics: { software: boolean },
@@ -81,6 +85,7 @@ export class TwinMap {
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#feed = new LiveFeed(model.live_url, () => {
       this.#strip.live(this.#feed);
+      this.#desk?.alerted();
       this.draw();
     });
     this.#flows = new FlowFeed(() => this.draw(), this.#ended.signal);
@@ -92,7 +97,7 @@ export class TwinMap {
     this.say();
     this.#listen(canvas);
     this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard));
-    this.#tick = window.setInterval(() => this.#strip.tick(), TICK_MS * 10);
+    this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS * 10);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";
       this.select();
@@ -116,12 +121,14 @@ export class TwinMap {
   }
 
   async #deepen(): Promise<void> {
-    const [{ Overlay }, { Solids }] = await Promise.all([import("./overlay"), import("./solids"), fontsReady()]);
+    const [{ Overlay }, { Solids }, { Desk }] = await Promise.all([import("./overlay"), import("./solids"), import("./desk"), fontsReady()]);
     if (this.#ended.signal.aborted) return;
-    this.#overlay = new Overlay(this.#map, this.#feed, this.#still);
+    this.#overlay = new Overlay(this.#map, this.#still);
     this.#solids = new Solids(this.#map, () => this.#switch());
+    this.#desk = new Desk(this.#asDesk());
     this.#show();
     this.select();
+    this.#desk.begin(this.model.drawing);
     this.#changes.start();
     this.streams();
   }
@@ -130,6 +137,7 @@ export class TwinMap {
   states(): void {
     this.#switch();
     this.#solids?.follow(this.model);
+    this.#desk?.follow();
     this.streams();
     this.share();
     this.draw();
@@ -144,8 +152,9 @@ export class TwinMap {
   streams(): void {
     const { layers } = this.model;
     if (!this.#overlay) return;
-    if (layers[SENSORS]?.visible && this.#feed.state === "off") this.#feed.start();
-    if (!layers[SENSORS]?.visible && this.#feed.state !== "off") this.#feed.stop();
+    const wide = layers[SENSORS]?.visible ?? false;
+    if (wide || this.model.tools.includes("alerts")) this.#feed.listen(wide);
+    else if (this.#feed.state !== "off") this.#feed.stop();
     if (layers[FLOWS]?.visible) void this.#flows.load(this.model.flows_url);
   }
 
@@ -179,6 +188,17 @@ export class TwinMap {
     this.#controls.say(this.model.texts);
     this.#strip.say(this.model.texts);
     this.#strip.live(this.#feed);
+    this.#desk?.say();
+  }
+
+  /** Draws what Python asks the viewer to draw. */
+  drawing(): void {
+    this.#desk?.begin(this.model.drawing);
+  }
+
+  /** Goes to the moment that Python names. */
+  moment(): void {
+    void this.#desk?.time.go(this.model.time);
   }
 
   share(): void {
@@ -201,12 +221,13 @@ export class TwinMap {
       this.#overlay?.draw({
         states: this.model.layers,
         facts: factsOf(this.style),
-        flows: this.#flows.flows,
+        flows: this.#desk?.flows(this.#flows.flows) ?? [],
         place: this.#place,
         deck: this.model.deck,
-        time: this.model.time,
+        sensors: this.#desk?.time.source ?? this.#feed,
+        over: (ground) => this.#desk?.layers(ground) ?? [],
       });
-      if (this.#overlay?.isMoving()) this.draw();
+      if (this.#overlay?.isMoving(this.#desk?.time.source ?? this.#feed)) this.draw();
     });
   }
 
@@ -214,6 +235,7 @@ export class TwinMap {
     this.#ended.abort();
     this.#feed.stop();
     this.#changes.stop();
+    this.#desk?.end();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
     this.#solids?.end();
@@ -222,24 +244,20 @@ export class TwinMap {
 
   #listen(canvas: HTMLElement): void {
     const map = this.#map;
-    map.on("click", (event) => this.#clicked(this.#pick(event)));
-    let waiting = 0;
-    map.on("mousemove", (event) => {
-      window.clearTimeout(waiting);
-      waiting = window.setTimeout(() => {
-        const found = map.isMoving() ? null : this.#pick(event);
-        map.getCanvas().style.cursor = found ? "pointer" : "";
-        this.#hovered(found);
-        const simulated = this.#feed.isSimulated() && found?.layer === SENSORS;
-        this.#tip.show(found, event.point, simulated ? "◇" : found?.layer === FLOWS ? "≈" : "");
-      }, HOVER_MS);
+    listenToPointer(map, this.#tip, {
+      busy: () => this.#desk?.drawing.active ?? false,
+      pick: (event) => this.#pick(event),
+      clicked: (found) => this.#clicked(found),
+      hovered: (found) => this.#hovered(found),
+      mark: (found) => (this.#feed.isSimulated() && found?.layer === SENSORS ? "◇" : found?.layer === FLOWS ? "≈" : ""),
+      texts: () => this.model.texts,
     });
-    for (const gone of ["mouseout", "movestart"] as const) map.on(gone, () => this.#tip.show(null, { x: 0, y: 0 }, ""));
     if (this.model.keep_address)
       listenToKeys(
         {
           move: (x, y) => map.panBy([x, y], { duration: flight() / 8 }),
           mode: (place) => (this.model.mode_wanted = { place, at: performance.now() }),
+          press: (name) => this.#desk?.press(name),
         },
         this.#ended.signal,
       );
@@ -252,14 +270,7 @@ export class TwinMap {
     map.on("error", ({ error }) => {
       canvas.dataset["error"] = error.message;
     });
-    const count = (what: string): void => {
-      canvas.dataset[what] = String(Number(canvas.dataset[what] ?? 0) + 1);
-    };
-    map.on("render", () => count("frames"));
-    map.on("idle", () => {
-      count("idle");
-      this.draw();
-    });
+    countFrames(map, canvas, () => this.draw());
   }
 
   #heardOf(heard: Heard): void {
@@ -277,7 +288,29 @@ export class TwinMap {
     return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place, solid);
   }
 
+  #asDesk(): DeskMap {
+    return {
+      map: this.#map,
+      root: this.root,
+      strip: this.#strip.root,
+      feed: this.#feed,
+      still: this.#still,
+      model: () => this.model,
+      facts: () => factsOf(this.style),
+      flows: () => this.#flows.flows,
+      place: () => this.#place,
+      solids: () => this.#solids,
+      draw: () => this.draw(),
+      open: (found) => this.#clicked(found),
+      picture: () => pictureOf(this.#map, this.root),
+    };
+  }
+
   #clicked(found: Picked | null): void {
+    if (found?.layer === ALERTS) {
+      if (this.#desk?.panels.name !== "alerts") this.#desk?.press("alerts");
+      return;
+    }
     this.#mark(found);
     const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
     if (name !== null && name !== undefined) this.#place = String(name);

@@ -1,6 +1,7 @@
 // What passes between Python and the page: small values only. Features and tiles travel by HTTP.
 
 import type { StyleSpecification } from "maplibre-gl";
+import type { Drawn } from "./draw";
 import type { Look } from "./scenes/colours";
 
 export type Place = [lon: number, lat: number];
@@ -65,6 +66,11 @@ export interface MapModel {
   texts: Record<string, string>;
   share: Record<string, string>;
   keep_address: boolean;
+  /** What stands in the strip: time, alerts, flows, draw, sun, table, share, tour. */
+  tools: string[];
+  /** The shape that is being drawn; empty: none. */
+  drawing: string;
+  drawn: Drawn | Record<string, never>;
   selected: FeatureRef | Record<string, never>;
   /** Each click on nothing is another one. */
   clicked: Picked | { nothing: number } | Record<string, never>;

@@ -9,13 +9,15 @@ import * as meshLayers from "@deck.gl/mesh-layers";
 import type { Map as MapLibre } from "maplibre-gl";
 import { flowLayers } from "./arcs";
 import type { Flow } from "./flows";
-import type { LiveFeed, Sensor } from "./live";
+import type { Alert, Sensor } from "./live";
 import type { LayerState, Picked, Place } from "./model";
-import { isMoving, sensorLayers, type Rgb } from "./sensors";
+import { isMoving, sensorLayers, type Ground, type Rgb, type SensorSource } from "./sensors";
 import type { LayerFacts } from "./style";
 
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
+/** Not a layer of the catalogue: what lies under the pointer is an alert. */
+export const ALERTS = "iot.alerts";
 const REACH = 5;
 /** No worker of loaders.gl: their addresses lie outside. */
 const LOAD_OPTIONS = { core: { worker: false } };
@@ -26,7 +28,9 @@ export interface Scene {
   flows: Flow[];
   place: string | null;
   deck: Record<string, unknown> | null;
-  time: string;
+  sensors: SensorSource;
+  /** What stands over all else: alerts, and what is being drawn. */
+  over(ground: Ground): Layer[];
 }
 
 export class Overlay {
@@ -38,7 +42,6 @@ export class Overlay {
 
   constructor(
     private readonly map: MapLibre,
-    private readonly feed: LiveFeed,
     private readonly still: boolean,
   ) {
     this.#overlay = new MapLibreOverlay({ interleaved: false, layers: [] });
@@ -54,21 +57,25 @@ export class Overlay {
     const sensors = scene.states[SENSORS];
     if (sensors?.visible) {
       const colour = rgb(scene.facts[SENSORS]?.colour ?? "#0ca678");
-      layers.push(...sensorLayers(this.feed, ground, colour, sensors.opacity, this.still));
+      layers.push(...sensorLayers(scene.sensors, ground, colour, sensors.opacity, this.still));
     }
-    layers.push(...this.#analyst(scene.deck));
+    layers.push(...this.#analyst(scene.deck), ...scene.over(ground));
     this.#overlay.setProps({ layers });
   }
 
   /** Whether the next frame will differ from this one. */
-  isMoving(): boolean {
-    return !this.still && isMoving(this.feed);
+  isMoving(sensors: SensorSource): boolean {
+    return !this.still && isMoving(sensors);
   }
 
   /** The feature that deck draws under a pixel, or null. */
   pick(x: number, y: number, place: Place): Picked | null {
     const info = this.#overlay.pickObject({ x, y, radius: REACH }) as PickingInfo | null;
     if (!info?.object || !info.layer) return null;
+    if (info.layer.id === "alerts") {
+      const alert = info.object as Alert;
+      return { layer: ALERTS, fid: alert.id, id: String(alert.id), properties: { name: alert.title, message: alert.message, since: alert.since }, place };
+    }
     if (info.layer.id === "sensors") {
       const sensor = info.object as Sensor;
       return { layer: SENSORS, fid: sensor.fid, id: sensor.id, properties: said(sensor), place };

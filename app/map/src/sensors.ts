@@ -1,34 +1,45 @@
 // Sensors as points: they glide between positions, a ring opens when a value arrives, and they grey when they fall silent.
 import { ScatterplotLayer } from "@deck.gl/layers";
 import type { Layer } from "@deck.gl/core";
-import type { LiveFeed, Sensor } from "./live";
+import type { Sensor } from "./live";
+import { STALE_MS } from "./stale";
 
 export type Ground = (lon: number, lat: number) => number;
 export type Rgb = [number, number, number];
 
-const STALE_MS = 10 * 60_000;
+/** Where sensors come from: the stream, or a moment of the past. */
+export interface SensorSource {
+  readonly sensors: ReadonlyMap<string, Sensor>;
+  /** Milliseconds (page clock) at which each last spoke. */
+  readonly heard: ReadonlyMap<string, number>;
+  /** Where each was before it last moved. */
+  readonly before: ReadonlyMap<string, [lon: number, lat: number]>;
+  /** The moment that is shown, milliseconds since 1970; none: now. */
+  readonly now?: number;
+}
+
 const RING_MS = 900;
 const GLIDE_MS = 950;
 const GREY: Rgb = [138, 143, 152];
 const ALERT: Rgb = [240, 62, 62];
 
 /** Whether any sensor is between two places or within its ring: as long as that holds, each frame is a new one. */
-export function isMoving(feed: LiveFeed): boolean {
+export function isMoving(feed: SensorSource): boolean {
   const clock = performance.now();
   for (const heard of feed.heard.values()) if (clock - heard < GLIDE_MS) return true;
   return false;
 }
 
-function gliding(feed: LiveFeed, sensor: Sensor, clock: number): [number, number] {
+function gliding(feed: SensorSource, sensor: Sensor, clock: number): [number, number] {
   const before = feed.before.get(sensor.id);
   const part = Math.min(1, (clock - (feed.heard.get(sensor.id) ?? 0)) / GLIDE_MS);
   if (!before || part >= 1) return [sensor.lon, sensor.lat];
   return [before[0] + (sensor.lon - before[0]) * part, before[1] + (sensor.lat - before[1]) * part];
 }
 
-export function sensorLayers(feed: LiveFeed, ground: Ground, colour: Rgb, opacity: number, still: boolean): Layer[] {
+export function sensorLayers(feed: SensorSource, ground: Ground, colour: Rgb, opacity: number, still: boolean): Layer[] {
   const sensors = [...feed.sensors.values()];
-  const now = Date.now();
+  const now = feed.now ?? Date.now();
   const clock = performance.now();
   const position = (sensor: Sensor): [number, number, number] => {
     const [lon, lat] = still ? [sensor.lon, sensor.lat] : gliding(feed, sensor, clock);

@@ -48,6 +48,13 @@ export class Solids {
     this.#scenery.mark(kind, feature);
   }
 
+  /** Lights the meshes from where the sun stands, degrees; null: as the map is lit. */
+  shine(sun: { altitude: number; azimuth: number } | null): void {
+    const [up, round] = sun ? [(sun.altitude * Math.PI) / 180, (sun.azimuth * Math.PI) / 180] : [0, 0];
+    this.#scenery.sun = sun ? [Math.sin(round) * Math.cos(up), Math.cos(round) * Math.cos(up), Math.sin(up)] : null;
+    this.map.triggerRepaint();
+  }
+
   renew(layer: string, extent: [number, number, number, number] | null): void {
     this.#scenery.renew(layer, extent);
   }

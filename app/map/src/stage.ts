@@ -1,5 +1,6 @@
 // One stage: the element that holds a map, opened with a model, and handed on to another model if the page comes later.
 import { fontsReady } from "./fonts";
+import { showTables } from "./flat";
 import { TwinMap } from "./map";
 import type { MapModel } from "./model";
 import { fetchStyle } from "./style";
@@ -48,7 +49,8 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
       const noWebGl = error instanceof Error && error.message === "no-webgl";
       note.textContent = model.texts[noWebGl ? "no_webgl" : "no_style"] ?? String(error);
       note.dataset["failed"] = "yes";
-      if (!noWebGl) console.error(error);
+      if (noWebGl) void showTables(root, () => model);
+      else console.error(error);
     }
   }
 
@@ -77,7 +79,8 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
     on("texts", (made) => made.say());
     on("share", (made) => made.share());
     on("deck", (made) => made.draw());
-    on("time", (made) => made.draw());
+    on("time", (made) => made.moment());
+    on("drawing", (made) => made.drawing());
     on("style_url", (made) => void made.restyle());
     on("theme", () => {
       root.dataset["theme"] = bound.theme;

@@ -1,7 +1,10 @@
 // What lies under the pointer, said beside it: a name and its newest values, for what cannot be read off the map.
+import { historyOf, sparkline } from "./history";
 import type { Picked } from "./model";
+import { age } from "./parts";
+import { STALE_MS } from "./stale";
 
-const SAID_OF = new Set(["iot.sensors", "migration.flows"]);
+const SAID_OF = new Set(["iot.sensors", "iot.alerts", "migration.flows"]);
 const MOST_ROWS = 4;
 const QUIET = new Set(["id", "fid", "time", "quality", "origin", "name", "classification", "valid_from", "valid_to", "from_unit", "to_unit"]);
 const ENDS = [
@@ -12,14 +15,17 @@ const ENDS = [
 export class Tip {
   readonly root = document.createElement("div");
 
+  #shown = "";
+
   constructor() {
     this.root.className = "twin-tip";
     this.root.setAttribute("role", "tooltip");
     this.root.hidden = true;
   }
 
-  /** Shows a thing at pixels from the upper left of the map; null hides it. `marks` follows its name. */
-  show(found: Picked | null, at: { x: number; y: number }, marks: string): void {
+  /** Shows a thing at pixels from the upper left of the map; null hides it. `marks` follows its name. A sensor shows its last hour. */
+  show(found: Picked | null, at: { x: number; y: number }, marks: string, texts: Record<string, string>): void {
+    this.#shown = found?.id ?? "";
     this.root.hidden = !found || !SAID_OF.has(found.layer);
     if (!found || this.root.hidden) return;
     const { properties } = found;
@@ -36,7 +42,24 @@ export class Tip {
         return row;
       });
     this.root.replaceChildren(head, ...rows);
+    if (found.layer === "iot.sensors") this.#sensor(found, texts);
     this.root.style.transform = `translate(${at.x + 14}px, ${at.y + 14}px)`;
+  }
+
+  /** When it last spoke, and the line of its last hour as soon as that has come. */
+  #sensor(found: Picked, texts: Record<string, string>): void {
+    const silent = Date.now() - Date.parse(String(found.properties["time"]));
+    const heard = document.createElement("span");
+    heard.className = silent > STALE_MS ? "twin-stale" : "twin-quiet";
+    heard.textContent = `${silent > STALE_MS ? `${texts["silent"] ?? ""} ` : ""}${age(silent, texts)}`;
+    this.root.append(heard);
+    void historyOf(found.id, 1).then(
+      (history) => {
+        const line = this.#shown === found.id && sparkline(history, 176, 40);
+        if (line && !this.root.querySelector("svg")) this.root.append(line);
+      },
+      () => undefined,
+    );
   }
 }
 

@@ -24,6 +24,8 @@ export interface Wish {
 }
 
 export class Scenery implements CustomLayerInterface {
+  /** Whence the light comes: a unit vector to the east, the north and up; null: the map's own. */
+  sun: [number, number, number] | null = null;
   readonly id = "twin:scenes";
   readonly type = "custom";
   readonly renderingMode = "3d";
@@ -144,7 +146,7 @@ export class Scenery implements CustomLayerInterface {
     const program = this.#program!;
     program.use();
     gl.uniform1i(program.at("colours"), 0);
-    gl.uniform3fv(program.at("sun"), SUN);
+    gl.uniform3fv(program.at("sun"), this.sun ?? SUN);
     gl.uniform3fv(program.at("light"), LIGHT);
     gl.frontFace(gl.CCW);
     gl.cullFace(gl.BACK);

@@ -118,9 +118,9 @@ def envelope(
 
 def solid(areas: Geometries, heights: HeightsAt, top_m: float, *, step_m: float = 10.0) -> Mesh:
     """The closed solid from the ground of areas (n,) to `top_m` above it; areas that touch become one."""
-    if not len(areas):
-        return Mesh(np.empty((0, 3)), np.empty((0, 3), dtype=np.int32))
     ground = shapely.union_all(areas)
+    if shapely.is_empty(ground):
+        return Mesh(np.empty((0, 3)), np.empty((0, 3), dtype=np.int32))
     pieces = _cells(ground, step_m)
     flat, faces = _triangulated(pieces)
     if not len(faces):

@@ -14,7 +14,7 @@ from typing import Any
 import shapely
 from pydantic import BaseModel, ValidationError
 
-from layers.planning import buildings, filling, zones
+from layers.planning import buildings, facilities, filling, networks, parcels, shocks, zones
 from layers.planning.reading import named
 from layers.planning.rules import Violation
 from layers.planning.site import Outcome, Site
@@ -69,6 +69,45 @@ OPERATIONS = (
     ),
     Operation("zone.fill", Titles("Uzuza agace inyubako", "Fill a zone with buildings", "Remplir une zone de bâtiments"), filling.FillZone, filling.fill),
     Operation("zone.remove", Titles("Kuraho agace", "Remove a zone", "Supprimer une zone"), zones.RemoveZone, zones.remove),
+    Operation("road.draw", Titles("Shushanya umuhanda", "Draw a road", "Tracer une route"), networks.DrawRoad, networks.draw_road),
+    Operation(
+        "path.draw", Titles("Shushanya inzira y'abanyamaguru", "Draw a path", "Tracer un sentier"), networks.DrawPath, networks.draw_path
+    ),
+    Operation(
+        "pipe.draw", Titles("Shushanya umuyoboro w'amazi", "Draw a water pipe", "Tracer une conduite d'eau"), networks.DrawPipe, networks.draw_pipe
+    ),
+    Operation(
+        "facility.add",
+        Titles("Ongeraho igikorwa remezo", "Add a facility", "Ajouter un équipement"),
+        facilities.AddFacility,
+        facilities.add,
+    ),
+    Operation(
+        "facility.remove",
+        Titles("Kuraho igikorwa remezo", "Close a facility", "Fermer un équipement"),
+        facilities.RemoveFacility,
+        facilities.remove,
+    ),
+    Operation(
+        "parcel.split", Titles("Gabanya ikibanza", "Split a parcel", "Diviser une parcelle"), parcels.SplitParcel, parcels.split_one
+    ),
+    Operation(
+        "parcel.merge", Titles("Huza ibibanza", "Merge parcels", "Réunir des parcelles"), parcels.MergeParcels, parcels.merge
+    ),
+    Operation(
+        "shock.jobs",
+        Titles("Imirimo ije cyangwa igiye", "Jobs come or go", "Des emplois viennent ou partent"),
+        shocks.JobsShock,
+        shocks.jobs,
+    ),
+    Operation("shock.road", Titles("Umuhanda ufunze", "Close a road", "Fermer une route"), shocks.RoadShock, shocks.road),
+    Operation("shock.flood", Titles("Umwuzure", "Flood level", "Niveau de crue"), shocks.FloodShock, shocks.flood),
+    Operation(
+        "shock.transformer",
+        Titles("Transifo yapfuye", "A transformer fails", "Panne de transformateur"),
+        shocks.TransformerShock,
+        shocks.transformer,
+    ),
 )  # fmt: skip
 
 

@@ -61,8 +61,9 @@ class Relief:
         height = self.at(np.concatenate([points, middle]))
         owner = np.concatenate([owner, np.arange(len(footprints))])
         lowest, highest = np.full(len(footprints), np.inf), np.full(len(footprints), -np.inf)
-        np.minimum.at(lowest, owner, height)
-        np.maximum.at(highest, owner, height)
+        with np.errstate(invalid="ignore"):  # one unknown height leaves the whole ground unknown
+            np.minimum.at(lowest, owner, height)
+            np.maximum.at(highest, owner, height)
         return Under(lowest, highest)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import shapely
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel
 
-from layers.planning import zones
+from layers.planning import bounds, zones
+from layers.planning.envelope import STOREY_M, Envelope
 from layers.planning.operations import OPERATIONS, Done, Operation, carry_out, operation_named
 from layers.planning.relief import Heights, Relief
 from layers.planning.site import Site
@@ -28,6 +29,8 @@ MOST_TOLD = 2_000
 """Edits and violations told one by one; beyond, they are only counted."""
 ScenarioId = Annotated[int, Path(ge=1, lt=2**63, description="the branch")]
 DryRun = Annotated[bool, Query(description="say what it would come to, and change nothing")]
+Form = Annotated[Literal["json", "obj"], Query(description="figures and mesh as JSON, or the mesh as OBJ")]
+StoreyM = Annotated[float, Query(ge=2.2, le=6, allow_inf_nan=False, description="m")]
 Note = Annotated[str, Query(max_length=1000, description="why, for the history")]
 
 
@@ -68,7 +71,52 @@ def router(registry: Registry, *, heights: Heights | None = None) -> APIRouter:
             found = zones.broken(site, zones.zone_named(site, zone))
             return {"zone": zone, "count": len(found), "violations": zones.as_json(found[:MOST_TOLD])}
 
+    _add_envelopes(routes, registry, relief)
     return routes
+
+
+def _add_envelopes(routes: APIRouter, registry: Registry, relief: Relief) -> None:
+    @routes.get(
+        "/scenarios/{scenario}/zones/{zone}/envelope",
+        summary="What may be built in a zone, as a solid",
+        response_model=None,
+    )
+    def of_zone(
+        scenario: ScenarioId,
+        zone: str,
+        actor: ActorHere,
+        database: DatabaseHere,
+        f: Form = "json",
+        storey_m: StoreyM = STOREY_M,
+    ) -> Json | Response:
+        """Over each parcel of the zone inside its setbacks, or over the whole zone where it has no parcels."""
+        with database.session(actor, pool="bulk") as session:
+            site = Site(session, registry, scenario, relief)
+            return _envelope(bounds.of_zone(site, zones.zone_named(site, zone), storey_m=storey_m), f, zone)
+
+    @routes.get(
+        "/scenarios/{scenario}/parcels/{parcel}/envelope",
+        summary="What may be built on a parcel, as a solid",
+        response_model=None,
+    )
+    def of_parcel(
+        scenario: ScenarioId,
+        parcel: str,
+        actor: ActorHere,
+        database: DatabaseHere,
+        f: Form = "json",
+        storey_m: StoreyM = STOREY_M,
+    ) -> Json | Response:
+        """By the rules of the zone that the parcel lies in."""
+        with database.session(actor, pool="bulk") as session:
+            site = Site(session, registry, scenario, relief)
+            return _envelope(bounds.of_parcel(site, parcel, storey_m=storey_m), f, parcel)
+
+
+def _envelope(made: Envelope, form: str, name: str) -> Json | Response:
+    if form == "obj":
+        return Response(bounds.as_obj(made.mesh, name), media_type="model/obj")
+    return bounds.as_json(made)
 
 
 def _described(operation: Operation) -> Json:

@@ -20,8 +20,9 @@ from twin.errors import BadInput
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-TOLERANCE = 1e-10
-MOST_ROUNDS = 10_000
+TOLERANCE = 1e-11
+ROUNDS = 20
+NEWTON_STEPS = 80
 STEEPEST = 6.0
 """Exponents of distance beyond which no flows of people are known."""
 
@@ -72,16 +73,54 @@ def furness(weights: Floats, origins: Floats, destinations: Floats) -> Floats:
     starved = (weights.sum(axis=1) <= 0) & (origins > 0)
     if starved.any() or ((weights.sum(axis=0) <= 0) & (destinations > 0)).any():
         raise BadInput("a place has people to send or receive and no way", remedy="give every place a finite distance")
-    flows = weights.astype(np.float64)
-    for _ in range(MOST_ROUNDS):
+    if total == 0:
+        return np.zeros(weights.shape)
+    flows = np.zeros(weights.shape)
+    busy = np.ix_(origins > 0, destinations > 0)
+    flows[busy] = _balanced(weights[busy].astype(np.float64), origins[origins > 0], destinations[destinations > 0])
+    return flows
+
+
+def _balanced(flows: Floats, origins: Floats, destinations: Floats) -> Floats:
+    """Some rounds of Furness's balancing, then Newton's method on the logarithms of the balancing factors, which converges where
+    close pairs of places make Furness's alone take thousands of rounds. The factors minimise a convex function (Wilson 1970).
+    """
+    for _ in range(ROUNDS):
         flows = flows * _ratio(origins, flows.sum(axis=1))[:, None]
         flows = flows * _ratio(destinations, flows.sum(axis=0))[None, :]
-        if np.abs(flows.sum(axis=1) - origins).max(initial=0) <= TOLERANCE * max(total, 1.0):
+        if _error(flows, origins, destinations) <= TOLERANCE:
+            return flows
+    size = len(origins)
+    # The factors are known up to one constant: this direction is taken out of the equations.
+    free = np.concatenate([np.ones(size), -np.ones(len(destinations))])
+    for _ in range(NEWTON_STEPS):
+        out, into = flows.sum(axis=1), flows.sum(axis=0)
+        slopes = np.block([[np.diag(out), flows], [flows.T, np.diag(into)]])
+        scale = float(np.trace(slopes)) / len(free) ** 2
+        miss = np.concatenate([origins - out, destinations - into])
+        step = np.linalg.solve(slopes + scale * np.outer(free, free) + 1e-14 * scale * np.eye(len(free)), miss)
+        step *= min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-300))
+        gain, total = float(miss @ step), float(flows.sum())
+        share = 1.0
+        while share > 1e-6:
+            trial = flows * np.exp(share * step[:size])[:, None] * np.exp(share * step[size:])[None, :]
+            change = float(trial.sum()) - total - share * float(origins @ step[:size] + destinations @ step[size:])
+            if change <= -1e-4 * share * gain + 1e-12 * total:
+                break
+            share /= 2
+        flows = trial
+        if _error(flows, origins, destinations) <= TOLERANCE:
             return flows
     raise BadInput(
         "the flows do not balance: some totals cannot be met together",
         remedy="look for a place that sends more than all others may receive",
     )
+
+
+def _error(flows: Floats, origins: Floats, destinations: Floats) -> float:
+    """The largest miss of a total, over all people."""
+    miss = max(float(np.abs(flows.sum(axis=1) - origins).max()), float(np.abs(flows.sum(axis=0) - destinations).max()))
+    return miss / float(origins.sum())
 
 
 def _ratio(wanted: Floats, found: Floats) -> Floats:

@@ -1,0 +1,174 @@
+"""Migration over HTTP: flows between districts with their intervals, and a run of the model by parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from layers.migration import flows as migration
+from layers.migration.flows import Country, Estimate
+from layers.migration.suppression import withheld
+from layers.models.gravity import doubly_constrained
+from layers.models.migration import Interval
+from layers.models.radiation import radiation
+from layers.query import require_readable
+from layers.registry import Registry
+from twin.errors import BadInput, NotFound
+from twin.http import ActorHere, DatabaseHere
+
+Json = dict[str, Any]
+"""A JSON object; `Any` because it nests."""
+Year = Annotated[
+    int, Query(ge=migration.FIRST, le=migration.LAST, description="the end of the five years that are meant")
+]
+Scenario = Annotated[int | None, Query(ge=1, lt=2**63, description="a branch; the base where absent")]
+Place = Annotated[
+    str, Query(pattern="^(RW|[1-9][0-9]?)$", description="RW, or a province's or district's national code")
+]
+Seed = Annotated[int, Query(ge=0, lt=2**32, description="of the Monte Carlo: the same seed, the same figures")]
+Draws = Annotated[int, Query(ge=20, le=1_000, description="of the Monte Carlo")]
+
+
+class Run(BaseModel):
+    """A run of a model by parameters: the districts' departures are kept, their destinations computed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Literal["split", "gravity", "radiation"] = Field(
+        "split",
+        description="split: the flows at hand, shared among districts; gravity: doubly constrained; radiation: of Simini",
+    )
+    exponent: float | None = Field(
+        None, gt=0, le=6, description="of distance, for gravity; the fitted one where absent"
+    )
+    jobs: dict[str, float] = Field(
+        default_factory=dict, description="jobs that come, or go below zero, by district code"
+    )
+    year: int = Field(migration.GIVEN, ge=migration.FIRST, le=migration.LAST)
+    place: str = Field("RW", pattern="^(RW|[1-9][0-9]?)$")
+    seed: int = Field(2022, ge=0, lt=2**32)
+    draws: int = Field(100, ge=20, le=1_000)
+
+
+def router(registry: Registry, *, fewest: int) -> APIRouter:
+    """The routes. `fewest`: people below whom a flow is withheld (TWIN_MIN_CELL)."""
+    routes = APIRouter(prefix="/migration", tags=["migration"])
+
+    @routes.get("/flows", summary="Migration between districts, modelled, with 90 % intervals")
+    def told(
+        actor: ActorHere, database: DatabaseHere, scenario: Scenario = None, year: Year = migration.GIVEN, place: Place = "RW",
+        seed: Seed = 2022, draws: Draws = 100,
+    ) -> Json:  # fmt: skip
+        with database.session(actor) as session:
+            require_readable(session, registry.layer(migration.FLOWS))
+            country = migration.country_of(session, registry)
+            added = migration.jobs_added(session, registry, country, scenario)
+        chosen = _places(country, place)
+        found = migration.estimate(country, added, year=year, seed=seed, draws=draws)
+        return {"scenario": scenario, "model": "split", "place": place, **as_json(found, chosen, fewest)}
+
+    @routes.post("/runs", summary="A run of a migration model by parameters")
+    def run(asked: Run, actor: ActorHere, database: DatabaseHere) -> Json:
+        with database.session(actor) as session:
+            require_readable(session, registry.layer(migration.FLOWS))
+            country = migration.country_of(session, registry)
+        chosen = _places(country, asked.place)
+        added = np.zeros(len(country.ids))
+        for code, jobs in asked.jobs.items():
+            if code not in country.ids:
+                raise BadInput(f"there is no district {code!r}", remedy="give national codes of two digits, such as 11")
+            added[country.ids.index(code)] = jobs
+        found = migration.estimate(country, added, year=asked.year, seed=asked.seed, draws=asked.draws)
+        found = _by_model(found, asked)
+        return {"scenario": None, "model": asked.model, "place": asked.place, **as_json(found, chosen, fewest)}
+
+    return routes
+
+
+def _places(country: Country, place: str) -> list[int]:
+    """Indices of the districts of a place. Raises NotFound."""
+    chosen = [n for n, code in enumerate(country.ids) if place == "RW" or code.startswith(place)]
+    if not chosen:
+        raise NotFound(f"there is no place {place!r} with migration", remedy="give RW, or a code of one or two digits")
+    return chosen
+
+
+def _by_model(found: Estimate, asked: Run) -> Estimate:
+    """The departures and arrivals of the estimate carried by another model; the interval keeps its relative width."""
+    if asked.model == "split":
+        if asked.exponent is not None:
+            raise BadInput("the split has no exponent to choose", remedy="leave it out, or ask for the model gravity")
+        return found
+    flows, km = found.flows.value, found.country.distance_km
+    if asked.model == "gravity":
+        exponent = asked.exponent if asked.exponent is not None else found.fit.deterrence.distance
+        flows = doubly_constrained(flows.sum(axis=1), flows.sum(axis=0), km, exponent)
+    else:
+        flows = radiation(found.country.people, flows.sum(axis=1), km)
+    low, high = (
+        np.divide(end, found.flows.value, out=np.ones_like(flows), where=found.flows.value > 0)
+        for end in (found.flows.low, found.flows.high)
+    )
+    return replace(found, flows=Interval(flows, flows * low, flows * high))
+
+
+def as_json(found: Estimate, chosen: list[int], fewest: int) -> Json:
+    """Flows from and to the chosen districts, those of few people withheld, with the report of the fit."""
+    country, value = found.country, found.flows.value
+    hidden = withheld(value, fewest)
+    pairs = [
+        (i, j) for i in range(len(country.ids)) for j in range(len(country.ids))
+        if i != j and value[i, j] > 0 and (i in chosen or j in chosen)
+    ]  # fmt: skip
+    return {
+        "period": [found.year - 5, found.year], "unit": "people in five years", "origin": "modelled", "remark": migration.CAVEAT,
+        "interval": "90 %, Monte Carlo", "seed": found.seed, "draws": found.draws, "fewest": fewest, "fit": fit_report(found),
+        "jobs_added": {code: float(n) for code, n in zip(country.ids, found.added, strict=True) if n},
+        "places": [_place(found, n, fewest) for n in chosen],
+        "flows": [
+            {"from": country.ids[i], "to": country.ids[j], **_figure(found.flows, (i, j), hidden=bool(hidden[i, j]))}
+            for i, j in pairs
+        ],
+    }  # fmt: skip
+
+
+def fit_report(found: Estimate) -> Json:
+    """How well the models tell the flows at hand, and what that is worth."""
+    told, errors = found.fit, np.sqrt(np.diag(found.fit.exponents.covariance))
+    names = ("constant", "origin", "destination", "distance")
+    known = told.exponents
+    values = (known.constant, known.origin, known.destination, known.distance)
+    return {
+        "units": len(found.country.flows), "pairs": told.pairs, "evidence": False,
+        "exponents": {n: {"value": v, "error": float(e)} for n, v, e in zip(names, values, errors, strict=True)},
+        "deterrence": {"value": told.deterrence.distance, "error": told.deterrence.error},
+        "common_part_of_commuters": dict(told.cpc), "hold_out": {"common_part": told.hold_out, "folds": told.folds},
+        "residual_log": told.residual,
+        "assumptions": {
+            name: {"value": one.value, "error": one.error, "unit": one.unit, "source": one.source}
+            for name, one in migration.assumptions().items()
+        },
+    }  # fmt: skip
+
+
+def _figure(flows: Interval, at: tuple[int, int], *, hidden: bool) -> Json:
+    if hidden:
+        return {"people": None, "low": None, "high": None, "suppressed": True}
+    return {
+        "people": round(float(flows.value[at]), 1), "low": round(float(flows.low[at]), 1),
+        "high": round(float(flows.high[at]), 1), "suppressed": False,
+    }  # fmt: skip
+
+
+def _place(found: Estimate, n: int, fewest: int) -> Json:
+    into, out = float(found.flows.value[:, n].sum()), float(found.flows.value[n].sum())
+    few = 0 < into < fewest or 0 < out < fewest
+    return {
+        "id": found.country.ids[n], "name": found.country.names[n], "people": round(found.country.people[n]),
+        "in": None if few else round(into, 1), "out": None if few else round(out, 1),
+        "net": None if few else round(into - out, 1), "suppressed": few,
+    }  # fmt: skip

@@ -1,3 +1,10 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
 # %% [markdown]
 # # Where do people live?
 #
@@ -7,42 +14,24 @@
 # %%
 import os
 
-import geopandas as gpd
-import httpx
-import pandas as pd
-
+import twin
 from twin.crs import NATIONAL
 
-address = f"http://127.0.0.1:{os.environ.get('TWIN_PORT', '8000')}"
+address = os.environ.get("ANALYST_ADDRESS", f"http://127.0.0.1:{os.environ.get('TWIN_PORT', '8000')}")
+here = twin.connect(address, os.environ.get("ANALYST_TOKEN"))
 
 # %% [markdown]
 # ## What is there
 
 # %%
-layers = pd.DataFrame(httpx.get(f"{address}/layers").raise_for_status().json()["layers"])
-layers[layers["count"] > 0][["name", "title", "count", "origin", "licence"]]
-
+layers = here.layers()
+layers[layers["count"] > 0][["title", "count", "origin", "licence"]]
 
 # %% [markdown]
 # ## People by sector
 
-
 # %%
-def layer(name: str) -> gpd.GeoDataFrame:
-    """Every feature of a layer, page by page, in EPSG:4326."""
-    pages, after = [], 0
-    while True:
-        answer = httpx.get(
-            f"{address}/layers/{name}/items", params={"limit": 5000, "after": after}, timeout=120
-        ).raise_for_status()
-        found = answer.json()["features"]
-        pages += found
-        if len(found) < 5000:
-            return gpd.GeoDataFrame.from_features(pages, crs=4326)
-        after = found[-1]["properties"]["fid"]
-
-
-people = layer("migration.population")
+people = here.layer("migration.population").to_geodataframe()
 people["area_km2"] = people.to_crs(NATIONAL).area / 1e6
 people["people_per_km2"] = people["people"] / people["area_km2"]
 people.nlargest(10, "people_per_km2")[["name", "people", "area_km2", "people_per_km2", "origin"]].round(1)

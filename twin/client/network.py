@@ -80,7 +80,7 @@ def _told(roads: gpd.GeoDataFrame) -> list[dict[str, Any]]:
 
     names = [name for name in EDGES if name in roads]
     oneway = roads["oneway"] if "oneway" in roads else pd.Series(False, index=roads.index)
-    rows = roads[names].to_dict("records")
+    rows = roads[names].to_dict("records") if names else [{} for _ in range(len(roads))]
     return [
         {"osmid": ident, "highway": kind, "oneway": bool(one) if pd.notna(one) else False}
         | {name: value for name, value in row.items() if pd.notna(value)}

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 """A JSON object; `Any` because it nests."""
 
 
-MODULES = ("people", "built")
+MODULES = ("people", "built", "access", "migration")
 """Modules of this package that declare INDICATORS or GRIDS, in the order in which they are shown."""
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
+from layers.planning.allotting import Asked, Ground, allot
 from layers.planning.buildings import VILLAGES
-from layers.planning.layout import lay_out
 from layers.planning.massing import Masses, Wish, masses
-from layers.planning.place import LAKES, national
-from layers.planning.reading import Standing, near, shapes_national
+from layers.planning.reading import Standing, near
 from layers.planning.relief import ground_fields
-from layers.planning.rules import BUILDINGS, PARCELS, Houses, assign
+from layers.planning.rules import BUILDINGS, PARCELS
 from layers.planning.site import Outcome
-from layers.planning.zones import Contents, Ident, Zone, contents, plots_of, zone_named
-from twin.crs import Geometries, to_wgs84
+from layers.planning.zones import Ident, Zone, contents, zone_named
+from twin.crs import to_wgs84
 from twin.errors import BadInput
 from twin.scenarios.branches import Edit
 
@@ -27,19 +25,13 @@ if TYPE_CHECKING:
     from layers.planning.site import Site
 
 MOST_BUILDINGS = 20_000
-_NOT_BUILT_ON = frozenset({"access", "water", "wetland", "forest"})
-"""Uses of parcels on which nothing is built."""
-_WHOLLY = 0.999
-_USUAL_PARCEL_M2 = 300.0
-_SLACK = 1.8
-"""How much larger than the smallest parcel new ones are aimed at: halving leaves none under 0.58 of the aim."""
 
 
 class FillZone(BaseModel):
     """Buildings for a zone as far as its rules allow, the same for the same seed. An earlier fill of the zone is replaced.
 
-    `existing`: keep buildings that stand (their parcels are left alone) or replace them. `parcels`: keep those that stand where
-    there are any, redraw them all, or `auto`: keep where there are any, draw where there are none.
+    `existing`: keep buildings that stand (their parcels are left alone) or replace them. `parcels`: keep those that stand,
+    redraw all that are free, or `auto`: lay out free fields and ground without parcels, keep plots that have about the size.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -86,17 +78,6 @@ class FillZone(BaseModel):
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The parcels of a fill: `free` ones may be built on; `new` parcels come to be, `gone` ones go."""
-
-    ids: list[str]
-    shapes: Geometries
-    new: Mapping[str, tuple[shapely.Geometry, Mapping[str, Any]]]
-    gone: list[str]
-    busy: int
-
-
 def fill(site: Site, asked: FillZone) -> Outcome:
     """The zone filled. Raises BadInput where its rules leave no storey, or it would be too much at once."""
     zone = zone_named(site, asked.zone)
@@ -111,7 +92,7 @@ def fill(site: Site, asked: FillZone) -> Outcome:
     inside = {one.id for one in held.buildings}
     kept = [one for one in near(site, BUILDINGS, zone.shape) if one.id not in inside]
     kept += standing if asked.existing == "keep" else []
-    ground = _ground(site, zone, held, kept, asked)
+    ground = allot(site, zone, held, kept, Asked(asked.parcels, asked.parcel_m2, asked.lane_m, asked.seed))
     if len(ground.ids) > MOST_BUILDINGS:
         raise BadInput(
             f"zone {zone.id} has {len(ground.ids)} parcels to fill, more than {MOST_BUILDINGS}",
@@ -120,74 +101,23 @@ def fill(site: Site, asked: FillZone) -> Outcome:
     made = masses(ground.ids, ground.shapes, zone.rules, asked.wish(), relief=site.relief, roads=held.roads)
     removed = [] if asked.existing == "keep" else [one.id for one in standing]
     edits = [
-        *_parcel_edits(site, zone, ground, made, held),
+        *_parcel_edits(site, zone, ground, made),
         *_building_edits(site, zone, ground, made, own),
         *(Edit(BUILDINGS, "remove", ident) for ident in removed),
     ]
     return Outcome(tuple(edits), _figures(zone, ground, made, removed=len(removed)))
 
 
-def _ground(site: Site, zone: Zone, held: Contents, kept: list[Standing], asked: FillZone) -> Ground:
-    drawn_before = [one for one in held.parcels if one.id.startswith(f"{zone.id}:p")]
-    redraw = asked.parcels == "redraw" or bool(drawn_before) or (asked.parcels == "auto" and not held.parcels)
-    if not redraw:
-        return _as_they_are(held, kept)
-    whole = shapely.area(shapely.intersection(held.plots.shapes, zone.outline)) >= _WHOLLY * shapely.area(
-        held.plots.shapes
-    )
-    built = _built_on(held, kept)
-    stays = [one for one, inside, busy in zip(held.parcels, whole, built, strict=True) if busy or not inside]
-    gone = [one.id for one, inside, busy in zip(held.parcels, whole, built, strict=True) if inside and not busy]
-    room = _free_ground(site, zone, held, stays, kept)
-    size = asked.parcel_m2 or max(_USUAL_PARCEL_M2, _SLACK * zone.rules.min_parcel_m2)
-    layout = lay_out(room, parcel_m2=size, lane_m=asked.lane_m, key=zone.id, seed=asked.seed, relief=site.relief)
-    ids = [f"{zone.id}:p{number}" for number in range(1, len(layout.shapes) + 1)]
-    area = shapely.area(layout.shapes)
-    shapes = to_wgs84(layout.shapes)
-    new = {
-        ident: (shapes[row], {"use": "access" if layout.lane[row] else "open", "area_m2": round(float(area[row]), 2)})
-        for row, ident in enumerate(ids)
-    }
-    free = np.flatnonzero(~layout.lane)
-    return Ground([ids[row] for row in free], layout.shapes[free], new, gone, int(built.sum()))
-
-
-def _as_they_are(held: Contents, kept: list[Standing]) -> Ground:
-    built = _built_on(held, kept)
-    usable = np.array([one.fields.get("use") not in _NOT_BUILT_ON for one in held.parcels], dtype=bool)
-    rows = np.flatnonzero(usable & ~built)
-    return Ground([held.parcels[row].id for row in rows], held.plots.shapes[rows], {}, [], int(built.sum()))
-
-
-def _built_on(held: Contents, kept: list[Standing]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which parcels a kept building touches."""
-    built = np.zeros(len(held.parcels), dtype=bool)
-    if kept and len(built):
-        _, parcel = shapely.STRtree(held.plots.shapes).query(
-            shapely.buffer(shapes_national(kept), -0.05), predicate="intersects"
-        )
-        built[parcel] = True
-    return built
-
-
-def _free_ground(
-    site: Site, zone: Zone, held: Contents, stays: list[Standing], kept: list[Standing]
-) -> shapely.Geometry:
-    """The zone less its roads, lakes, the parcels that stay and a margin about the buildings that are kept."""
-    barred = [held.roads, *shapes_national(stays), *(national(one.shape) for one in near(site, LAKES, zone.shape))]
-    barred += list(shapely.buffer(shapes_national(kept), zone.rules.setback_m + 1.0, quad_segs=2)) if kept else []
-    return shapely.difference(zone.outline, shapely.union_all(np.array(barred, dtype=object)))
-
-
-def _parcel_edits(site: Site, zone: Zone, ground: Ground, made: Masses, held: Contents) -> list[Edit]:
-    before = {one.id: one for one in held.parcels}
-    before |= {one.id: one for one in near(site, PARCELS, zone.shape) if one.id.startswith(f"{zone.id}:p")}
+def _parcel_edits(site: Site, zone: Zone, ground: Ground, made: Masses) -> list[Edit]:
+    before = {one.id for one in near(site, PARCELS, zone.shape)}
+    own = {ident for ident in before if ident.startswith(f"{zone.id}:p")}
+    village = _villages(site, zone, [shape for shape, _ in ground.new.values()])
     told: dict[str, dict[str, Any]] = {
         ground.ids[plot]: {"use": made.use[row], "people": int(made.people[row])} for row, plot in enumerate(made.plot)
     }
-    edits = [Edit(PARCELS, "remove", ident) for ident in ground.gone if ident not in ground.new]
-    for ident, (shape, fields) in ground.new.items():
-        whole = {"people": 0, **fields, **told.pop(ident, {})}
+    edits = [Edit(PARCELS, "remove", ident) for ident in [*ground.gone, *sorted(own - set(ground.new))]]
+    for (ident, (shape, fields)), holds in zip(ground.new.items(), village, strict=True):
+        whole = {"village": holds, **fields, **told.pop(ident, {})}
         edits.append(Edit(PARCELS, "modify" if ident in before else "add", ident, shape, whole))
     edits += [Edit(PARCELS, "modify", ident, None, fields) for ident, fields in told.items()]
     return edits
@@ -197,7 +127,7 @@ def _building_edits(site: Site, zone: Zone, ground: Ground, made: Masses, own: l
     """The new buildings, those of an earlier fill changed where one of the same number is there again, removed where none is."""
     before = {one.id for one in own}
     shapes = to_wgs84(made.shapes) if len(made.shapes) else made.shapes
-    village = _villages(site, zone, made.shapes)
+    village = _villages(site, zone, list(shapes))
     edits: list[Edit] = []
     for row in range(len(made.plot)):
         ident = f"{zone.id}:b{row + 1}"
@@ -222,11 +152,16 @@ def _building_edits(site: Site, zone: Zone, ground: Ground, made: Masses, own: l
     return edits + [Edit(BUILDINGS, "remove", one.id) for one in own if one.id not in kept]
 
 
-def _villages(site: Site, zone: Zone, shapes: Geometries) -> list[str | None]:
-    villages = plots_of(near(site, VILLAGES, zone.shape))
-    none = np.full(len(shapes), np.nan)
-    on = assign(villages, Houses([""] * len(shapes), shapes, none, none, []))
-    return [None if row < 0 else villages.ids[row] for row in on]
+def _villages(site: Site, zone: Zone, shapes: Sequence[shapely.Geometry]) -> list[str | None]:
+    """The village that holds each WGS84 shape's inner point."""
+    villages = near(site, VILLAGES, zone.shape)
+    found: list[str | None] = [None] * len(shapes)
+    if villages and len(shapes):
+        inner = shapely.point_on_surface(np.array(shapes, dtype=object))
+        tree = shapely.STRtree(np.array([one.shape for one in villages], dtype=object))
+        for row, village in zip(*tree.query(inner, predicate="within"), strict=True):
+            found[row] = villages[village].id
+    return found
 
 
 def _figures(zone: Zone, ground: Ground, made: Masses, *, removed: int) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Plans:
         with self.database.session(PLANNER, unit=Unit("scenario.create", "test")) as session:
             return branches.create(session, f"plan {self.number}").id
 
-    def run(self, branch: int, operation_name: str, /, dry_run: bool = False, **words: object) -> Done:
+    def run(self, branch: int, operation_name: str, /, *, dry_run: bool = False, **words: object) -> Done:
         operation = operation_named(operation_name)
         with self.site(branch, write=True) as site:
             return carry_out(site, operation, parse(operation, words), dry_run=dry_run)
@@ -83,7 +83,13 @@ class Plans:
 
 def seed_country(database: Database) -> None:
     put(database, "land.sectors", "1101", shapely.MultiPolygon([box(-10_000, -10_000, 20_000, 20_000)]), name="Test")
-    put(database, "land.villages", "11010101", shapely.MultiPolygon([box(-10_000, -10_000, 20_000, 20_000)]), name="Test")
+    put(
+        database,
+        "land.villages",
+        "11010101",
+        shapely.MultiPolygon([box(-10_000, -10_000, 20_000, 20_000)]),
+        name="Test",
+    )
     put(database, "land.lakes", "lake:test", shapely.MultiPolygon([box(5_000, 5_000, 1_000, 1_000)]), name="Lake Test")
     road = metres(shapely.LineString([(-500, -20), (500, -20)]))
     put(database, "infrastructure.roads", "osm:w1", road, **{"class": "residential", "width_m": 6.0})

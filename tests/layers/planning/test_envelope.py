@@ -33,7 +33,9 @@ def test_the_envelope_of_a_square_parcel_is_what_the_hand_computes() -> None:
     assert made.volume_m3 == pytest.approx(30 * 30 * 12)
     assert made.mesh.volume_m3 == pytest.approx(30 * 30 * 12, rel=1e-6)
     assert made.storeys == 4
-    assert made.floor_area_m2 == pytest.approx(1.5 * 1600)  # the ratio binds: 4 storeys of 0.5 x 1600 m2 would be 3200 m2
+    assert made.floor_area_m2 == pytest.approx(
+        1.5 * 1600
+    )  # the ratio binds: 4 storeys of 0.5 x 1600 m2 would be 3200 m2
 
 
 def test_coverage_binds_where_the_ratio_leaves_more() -> None:

@@ -48,8 +48,8 @@ def hand(
     open water or a mapped channel and drain as such whatever their catchment. Depressions are filled, so a dam or a bridge in the
     model floods to its crest. At most some 60 bytes a cell are held. Raises BadInput for sizes that are not positive.
     """
-    import pyflwdir
-    from pyflwdir.dem import fill_depressions
+    import pyflwdir  # type: ignore[import-untyped]  # it ships no types
+    from pyflwdir.dem import fill_depressions  # type: ignore[import-untyped]  # as above
 
     if elevation_m.ndim != 2 or not elevation_m.size:
         raise BadInput("an elevation model has rows and columns", remedy="give an array of two dimensions")
@@ -85,7 +85,8 @@ def flooded(height_m: NDArray[np.floating], level_m: float) -> Mask:
 
 def depth_m(height_m: NDArray[np.floating], level_m: float) -> NDArray[np.floating]:
     """Depth of the water (n,) in metres, 0 where dry or unknown."""
-    return np.nan_to_num(np.maximum(level_m - height_m, 0.0))
+    deep: NDArray[np.floating] = np.nan_to_num(np.maximum(level_m - height_m, 0.0))
+    return deep
 
 
 def chance(height_m: Floats, level_m: float, error_m: float) -> Floats:

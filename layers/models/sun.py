@@ -36,7 +36,7 @@ class Sun(NamedTuple):
 def position(times: list[datetime], lon: float, lat: float, *, height_m: float = 0.0, refraction: bool = False) -> Sun:
     """The sun from a place at aware times. `refraction` gives the altitude that is seen, in a standard atmosphere at that height."""
     import pandas as pd
-    from pvlib import atmosphere, solarposition
+    from pvlib import atmosphere, solarposition  # type: ignore[import-untyped]  # it ships no types
 
     if any(one.tzinfo is None for one in times):
         raise BadInput("a time has no zone", remedy="write it with its offset, as 2027-03-20T10:00:00+02:00")
@@ -97,7 +97,7 @@ def _swept(footprint: shapely.Geometry, moved: shapely.Geometry, shift: Floats) 
         corners = shapely.get_coordinates(ring)
         first, last = corners[:-1], corners[1:]
         quads = np.stack([first, last, last + shift, first + shift, first], axis=1)
-        pieces += list(shapely.convex_hull(shapely.multipoints(quads)))
+        pieces += np.atleast_1d(np.asarray(shapely.convex_hull(shapely.multipoints(quads)), dtype=object)).tolist()
     return shapely.union_all(np.array([one for one in pieces if shapely.get_dimensions(one) == 2], dtype=object))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def run(settings: Settings, path: Path, say: Callable[[str], None], *, write: Pa
     registry = compose.registry()
     database = compose.open_database(settings, registry, migrate=False).database
     engine = engine_of(settings, database, registry)
-    reader = Actor("run", SYSTEM.role, SYSTEM.tenant, frozenset(kept.record.reads))
+    reader = Actor(f"run {uuid.uuid4()}", SYSTEM.role, SYSTEM.tenant, frozenset(kept.record.reads))
     try:
         with database.session(reader, pool="bulk") as session:
             found = run_again(engine, session, kept)

@@ -41,6 +41,7 @@ BENCHES = {
     "live-serving": "app.bench.live_serving:live_serving_bench",
     "bake": "app.bench.baking:bake_bench",
     "streams": "app.bench.streams:streams_bench",
+    "scenarios": "app.bench.scenarios:scenarios_bench",
     "client": "app.bench.client:client_bench",
 }
 """By name: the function that measures. Each brings its own database and ends it."""

@@ -112,14 +112,8 @@ def difference(
                 f'<path d="{frame.path(_plane(villages[code]))}" fill="{colour}" stroke="#fff" stroke-width=".6"/>'
             )
     drawn.append(f'<path d="{frame.path(place)}" fill="none" stroke="{INK}" stroke-width="1.4"/>')
-    legend = [
-        (_box(MORE[k]), f"+{_number(more[k], digits)} to +{_number(more[k + 1], digits)}")
-        for k in reversed(range(len(more) - 1))
-    ]
-    legend += [
-        (_box(LESS[2 - k]), f"{MINUS}{_number(less[k], digits)} to {MINUS}{_number(less[k + 1], digits)}")
-        for k in range(len(less) - 1)
-    ]
+    legend = [(_box(MORE[k]), _range("+", more[k], more[k + 1], digits)) for k in reversed(range(len(more) - 1))]
+    legend += [(_box(LESS[2 - k]), _range(MINUS, less[k], less[k + 1], digits)) for k in range(len(less) - 1)]
     legend.append((_box(LAND), "no difference"))
     return _picture(frame, drawn, f"Difference ({unit})" if unit else "Difference", legend)
 
@@ -190,6 +184,11 @@ def _class(size: float, breaks: Sequence[float]) -> int:
 def _number(value: float, digits: int) -> str:
     decimals = digits if abs(value) >= 10**-digits or not value else min(6, 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{max(decimals, 0)}f}".replace(",", " ")
+
+
+def _range(sign: str, low: float, high: float, digits: int) -> str:
+    first, last = _number(low, digits), _number(high, digits)
+    return f"{sign}{first}" if first == last else f"{sign}{first} to {sign}{last}"
 
 
 def scale_bar(per_unit: float) -> tuple[float, str]:

@@ -64,7 +64,8 @@ def scenarios_bench() -> list[Row]:
 
 
 def _shifted(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    return xy + np.array([_SHIFT_DEG, 0.0])
+    moved: NDArray[np.float64] = xy + np.array([_SHIFT_DEG, 0.0])
+    return moved
 
 
 def _branch(twin: Loaded, name: str, edits: list[Edit]) -> int:

@@ -25,6 +25,7 @@ FORMAT = 1
 MOST_BYTES = 4 * 2**20
 Json = dict[str, Any]
 """A JSON object."""
+_EXACT = 2**53
 _KEEP = "insert into twin.record (hash, record, result) values (%s, %s, %s) on conflict (tenant, hash) do nothing"
 _FIND = "select record, result from twin.record where hash = %s order by tenant nulls last limit 1"
 
@@ -75,6 +76,10 @@ def canonical(value: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     """`Any`: JSON."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) > _EXACT:  # a float that jsonb wrote out
+        return int(float(value))
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):

@@ -2,7 +2,7 @@
 
 A job is taken with FOR UPDATE SKIP LOCKED under a lease that its worker renews; one whose worker dies is taken again when the
 lease is over, at most `most_attempts` times. It runs with the rights that its actor had when he asked. (id, attempt) is what a worker
-proves itself by: one that lost its lease can end nothing. docs/decisions/0005-jobs.md says why the queue is our own.
+proves itself by: one that lost its lease can end nothing. docs/decisions/0004-jobs.md says why the queue is our own.
 """
 
 from __future__ import annotations

@@ -15,14 +15,13 @@ from layers.indicators.compare import compare, read_sides
 from layers.indicators.comparison import difference_map, document, village_differences
 from layers.indicators.engine import Engine
 from layers.indicators.recording import recorded, run_again
+from tests.layers.indicators.conftest import CODES, corner, square
 from twin.access import ANONYMOUS, SYSTEM, actor
 from twin.audit import Unit
 from twin.db import Database
 from twin.errors import BadInput, Conflict, NotFound
 from twin.scenarios import branches
 from twin.scenarios.branches import Edit
-
-from tests.layers.indicators.conftest import CODES, corner, square
 
 PLANNER = actor("planner", "planner")
 BUILDINGS = "infrastructure.buildings"

@@ -87,8 +87,9 @@ def _inside(session: Session, registry: Registry, layer: Layer, edits: Sequence[
         return
     row = session.execute(
         sql.SQL(
-            "select e.ordinal from unnest(%s::geometry[]) with ordinality as e(geom, ordinal)"
-            " where not exists (select from {} b where b.geom && e.geom and st_intersects(b.geom, e.geom)) limit 1"
+            "select e.ordinal from unnest(%s::text[]) with ordinality as e(ewkb, ordinal)"
+            " cross join lateral (select e.ewkb::geometry as geom) g"
+            " where not exists (select from {} b where b.geom && g.geom and st_intersects(b.geom, g.geom)) limit 1"
         ).format(table),
         (shapes,),
     ).fetchone()

@@ -23,11 +23,14 @@ from layers.scenarios.words import (
 )
 from twin.access import Actor
 from twin.audit import Unit
+from twin.db import Pool
 from twin.errors import BadInput
 from twin.http import ActorHere, DatabaseHere
 from twin.scenarios import branches, comments, conflicts, history, merging, review
 
 MOST_DIFFERENCES = 5_000
+MANY = 1_000
+"""Edits of a change set from which on it is bulk work, with more time."""
 Ident = Annotated[int, Path(ge=1, lt=2**63, description="the scenario's number")]
 Other = Annotated[int, Path(ge=1, lt=2**63)]
 Open = Annotated[bool, Query(alias="open", description="only those that wait for somebody")]
@@ -82,7 +85,8 @@ def router(registry: Registry) -> APIRouter:
     def edit(ident: Ident, given: ChangeSet, actor: PlannerHere, database: DatabaseHere) -> Json:
         """With `seen`, what somebody else changed since stands, and yours is kept beside it as a conflict to be resolved."""
         edits = [one.edit() for one in given.edits]
-        with database.session(actor, unit=Unit("scenario.edit", str(ident))) as session:
+        pool: Pool = "bulk" if len(edits) > MANY else "features"
+        with database.session(actor, pool=pool, unit=Unit("scenario.edit", str(ident))) as session:
             branches.get(session, ident)
             contract.check(session, registry, edits)
             made = branches.write(session, ident, edits, note=given.note, operation=given.operation, seen=given.seen)
@@ -91,14 +95,14 @@ def router(registry: Registry) -> APIRouter:
 
     @routes.post("/{ident:int}/undo", summary="Take the latest change set back")
     def undo(ident: Ident, actor: PlannerHere, database: DatabaseHere, given: Step | None = None) -> Json:
-        with database.session(actor, unit=Unit("scenario.undo", str(ident))) as session:
+        with database.session(actor, pool="bulk", unit=Unit("scenario.undo", str(ident))) as session:
             made = history.undo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
         return words.written(made)
 
     @routes.post("/{ident:int}/redo", summary="Put on again what was undone last")
     def redo(ident: Ident, actor: PlannerHere, database: DatabaseHere, given: Step | None = None) -> Json:
-        with database.session(actor, unit=Unit("scenario.redo", str(ident))) as session:
+        with database.session(actor, pool="bulk", unit=Unit("scenario.redo", str(ident))) as session:
             made = history.redo(session, ident, seen=None if given is None else given.seen)
             session.detail = {"change_set": made.change_set}
         return words.written(made)
@@ -142,12 +146,12 @@ def _add_meeting(routes: APIRouter) -> None:
     @routes.post("/{ident:int}/rebase", summary="Take over what changed under it")
     def rebase(ident: Ident, actor: PlannerHere, database: DatabaseHere) -> Json:
         """Fields that only one side changed are merged; where both did, yours stands and a conflict is listed."""
-        with database.session(actor, unit=Unit("scenario.rebase", str(ident))) as session:
+        with database.session(actor, pool="bulk", unit=Unit("scenario.rebase", str(ident))) as session:
             return words.rebased(merging.rebase(session, ident))
 
     @routes.post("/{ident:int}/parent", summary="Set it on another scenario, or on the base")
     def reparent(ident: Ident, given: NewParent, actor: PlannerHere, database: DatabaseHere) -> Json:
-        with database.session(actor, unit=Unit("scenario.reparent", str(ident))) as session:
+        with database.session(actor, pool="bulk", unit=Unit("scenario.reparent", str(ident))) as session:
             session.detail = {"parent": given.parent}
             return words.rebased(merging.reparent(session, ident, given.parent))
 
@@ -161,7 +165,7 @@ def _add_meeting(routes: APIRouter) -> None:
         if into is None and parent is None:
             with database.session(actor, pool="owner", unit=unit) as session:
                 return words.merged(merging.merge_into_base(session, ident))
-        with database.session(actor, unit=unit) as session:
+        with database.session(actor, pool="bulk", unit=unit) as session:
             return words.merged(merging.merge(session, ident, into=into))
 
     @routes.get("/{ident:int}/conflicts", summary="Where two words on one field met")

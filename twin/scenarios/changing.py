@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Kind = Literal["edit", "merge", "rebase", "resolve", "reparent"]
 CHUNK = 5_000
 """Edits that go to the database in one message."""
+MANY = 500
+"""Edits of a change set from which on they are joined by hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,14 @@ def record(
 def apply(session: Session, held: Held, change_set: int, *, back: bool) -> None:
     """Let the overlay, and the branch's figures, say what the change set made of it or, going `back`, what they said before."""
     bound = {"scenario": held.branch, "version": held.version, "change_set": change_set, "back": back}
+    row = session.execute("select count from twin.change_set where id = %s", (change_set,)).fetchone()
+    many = row is not None and row[0] > MANY
+    if many:
+        # The planner knows nothing of rows just written, and would compare each with each.
+        session.execute("set local enable_nestloop = off")
     session.execute(query("drop_words"), bound)
+    if many:
+        session.execute("set local enable_nestloop = on")
     session.execute(query("put_words"), bound)
     session.execute(query("recount"), bound)
 

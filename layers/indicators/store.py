@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layers.indicators.changed import Difference
 from layers.indicators.spec import Floats
 from layers.indicators.sums import WIDTH
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from twin.db import Session
 
 MOST_BYTES = 256 * 2**20
+_EDIT_BYTES = 1_000
+"""Of an edit's atoms, before and after, with their texts."""
 _LOCK = 7_205_112_080
 _READ = "select known, sums, seq from twin.indicator_sums where access = %s and key = %s and district = %s"
 _WRITE = """insert into twin.indicator_sums (access, name, key, district, seq, known, sums)
@@ -79,14 +82,14 @@ class Store:
         return Chunk(np.zeros(villages, bool), np.zeros((villages, WIDTH)), 0)
 
     def get(self, key: Any) -> Any:
-        """What is kept in memory under a key, or None. `Any`: chunks, and a branch's sums of a village."""
+        """What is kept in memory under a key, or None. `Any`: chunks, a branch's differences and its sums of a village."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
             return None
 
-    def put(self, key: Any, value: Chunk | Floats) -> None:
+    def put(self, key: Any, value: Chunk | Difference | Floats) -> None:
         with self._lock:
             self._bytes += _size(value) - (_size(self._kept.pop(key)) if key in self._kept else 0)
             self._kept[key] = value
@@ -111,5 +114,10 @@ class Store:
             session.execute(_FORGET, (access, name, key))
 
 
-def _size(value: Chunk | Floats) -> int:
-    return 200 + (value.sums.nbytes + value.known.nbytes if isinstance(value, Chunk) else value.nbytes)
+def _size(value: Chunk | Difference | Floats) -> int:
+    """Bytes, about."""
+    if isinstance(value, Chunk):
+        return 200 + value.sums.nbytes + value.known.nbytes
+    if isinstance(value, Difference):
+        return 1_000 + _EDIT_BYTES * len(value.edits)
+    return 200 + value.nbytes

@@ -248,9 +248,15 @@ class View:
         for (of_layer, read_fields), kept in self._differences.items():
             if of_layer == layer and set(fields) <= set(read_fields):
                 return Difference(kept.edits, _only(kept.gone, fields), _only(kept.new, fields), kept.touched)
-        made = difference(
-            self.session, self.registry.vector(layer), fields, self.villages, self.scenario, self._edits[layer]
-        )
+        edits = self._edits[layer]
+        key = (access_of(self.session.actor), layer, fields, edits.digest, layer_state(self.session, layer))
+        stored = None if self.fresh else self.store.get(key)
+        if isinstance(stored, Difference):
+            made = stored
+        else:
+            found = self.registry.vector(layer)
+            made = difference(self.session, found, fields, self.villages, self.scenario, edits)
+            self.store.put(key, made)
         self._differences[layer, fields] = made
         return made
 

@@ -178,7 +178,7 @@ def merge_into_base(session: Session, branch: int) -> Merged:
     base.lock(session, branch)
     places = _settled(session, branch)
     session.before, session.after = "base", branches.digest(session, branch)
-    written = base.write(session, {key: (place.own, place.wanted) for key, place in places.items()})
+    written = base.write(session, {key: (place.word, place.wanted) for key, place in places.items() if place.word})
     session.detail |= {"layers": written}
     return _ended(session, source, None, sum(written.values()))
 

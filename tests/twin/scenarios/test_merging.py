@@ -319,6 +319,23 @@ def test_a_base_that_moved_on_refuses_the_merge_until_somebody_decides(town: Dat
     assert seen(town, None)["b0"] == {"place": 0, "storeys": 9, "name": "Mine", "height_m": 27.0}
 
 
+def test_what_the_base_did_by_itself_meanwhile_is_not_done_twice(town: Database) -> None:
+    number = branch(
+        town, Edit(LAYER, "remove", "b0"), Edit(LAYER, "modify", "b1", fields={"storeys": 3}),
+        Edit(LAYER, "add", "n0", house(5), {"storeys": 4}),
+    )  # fmt: skip
+    approved(town, number)
+    with town.session(SYSTEM, pool="owner", unit=Unit("test", LAYER)) as session:
+        session.execute("delete from infrastructure.buildings where id = 'b0'")
+        session.execute("update infrastructure.buildings set storeys = 3 where id = 'b1'")
+        session.execute(
+            "insert into infrastructure.buildings (id, geom, origin, storeys) values ('n0', %s::geometry, 'surveyed', 4)",
+            (shapely.to_wkb(shapely.set_srid(house(5), 4326), hex=True, include_srid=True),),
+        )
+    assert into_base(town, number).count == 0
+    assert set(seen(town, None)) == {"b1", "b2", "n0"}
+
+
 def test_cycles_and_wrong_targets_are_refused(town: Database) -> None:
     first = branch(town)
     second = branch(town, parent=first)

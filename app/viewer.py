@@ -27,15 +27,15 @@ def view(shown: View) -> Any:
     """A Panel pane. `Any`: Panel is untyped."""
     import panel as pn
 
+    from app.map.component import COUNTRY, TwinMap
+
     pn.extension()
-    if not shown.frames:
+    if not shown.frames or not TwinMap._bundle.exists():  # noqa: SLF001  # Panel's name; without Node the map is not built
         address = html.escape(page_address(shown), quote=True)
         frame = (
             f'<iframe src="{address}" style="width:100%;height:{HEIGHT_PX}px;border:0" title="The twin in 3D"></iframe>'
         )
         return pn.pane.HTML(frame, sizing_mode="stretch_width", height=HEIGHT_PX)
-    from app.map.component import COUNTRY, TwinMap
-
     camera = dict(shown.camera or _over(shown.frames) or COUNTRY)
     made = TwinMap(
         style_url=f"{shown.address}/styles/light.json?absolute=true", live_url="", camera=camera,

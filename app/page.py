@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from app.pages.context import PlannerContext
 
 DIST = Path(__file__).parent / "map" / "dist"
+UNUSED_MS = 60_000
+"""A session whose socket does not come, or is gone, is kept so long: the page draws its map before it opens the socket."""
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twin of Rwanda</title>
 <body style="font: 16px system-ui; max-width: 40em; margin: 4em auto"><h1>The map is not built yet</h1>
 <p>The service runs; its page needs the map's bundle. Install Node.js and npm, then run <code>make up</code> again.</p>
@@ -73,7 +75,13 @@ def mount(api: FastAPI, parts: Shared) -> None:
 
     pn.extension()
     # The gate in front judges Origin and Host of every WebSocket, this one's too.
-    add_applications({"/app": lambda: planner(context(parts))}, app=api, websocket_origin=["*"], title="Twin of Rwanda")
+    add_applications(
+        {"/app": lambda: planner(context(parts))},
+        app=api,
+        websocket_origin=["*"],
+        title="Twin of Rwanda",
+        unused_session_lifetime_milliseconds=UNUSED_MS,
+    )
 
 
 def context(parts: Shared) -> PlannerContext:

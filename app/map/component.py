@@ -93,3 +93,13 @@ class LayerList(JSComponent):
     texts = param.Dict(default={})
 
     _bundle: ClassVar[Path] = DIST / "twin-layers.bundle.js"
+
+
+class SensorChart(JSComponent):
+    """The values of one sensor over the last hour, day or week, fetched by the browser and renewed while it is open."""
+
+    sensor = param.String(default="", doc="The sensor's id; empty: nothing is shown.")
+    theme = param.Selector(default="light", objects=["light", "dark"])
+    texts = param.Dict(default={})
+
+    _bundle: ClassVar[Path] = DIST / "twin-chart.bundle.js"

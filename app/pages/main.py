@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
-from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap
+from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap, SensorChart
 from app.map.looks import all_looks
 from app.pages.address import MODES, SCENE, Address, read_address
 from app.pages.contents import for_mode, groups, states
@@ -21,7 +21,7 @@ from app.pages.context import PlannerContext, Row
 from app.pages.inspector import feature_html, flows_html, hint_html
 from app.pages.look import BARE_SX, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.search import PlaceSearch, camera_for
-from app.pages.wording import MODE_WORDS, list_texts, map_texts
+from app.pages.wording import MODE_WORDS, chart_texts, list_texts, map_texts
 from tiles.palette import Theme
 from tiles.style import style
 from twin.errors import TwinError
@@ -29,6 +29,7 @@ from twin.errors import TwinError
 CSS: Final = (Path(__file__).parent / "planner.css").read_text(encoding="utf-8")
 TEMPLATE: Final = Path(__file__).parent / "page.html"
 FLOWS_SHOWN: Final = 12
+SENSORS: Final = "iot.sensors"
 MIGRATE_CAMERA: Final = {**COUNTRY, "pitch": 35.0, "zoom": 8.1}
 WORKING_MODES: Final[Mapping[str, str]] = {"look": "", "live": "iot.sensors", "migrate": "migration.flows"}
 """A mode is offered when the layer it lives from is in the catalogue."""
@@ -61,6 +62,7 @@ class Planner:
         self.map = self._make_map(address)
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.card = pn.pane.HTML("", stylesheets=[CSS], sizing_mode="stretch_width", margin=0)
+        self.chart = SensorChart(theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.search = PlaceSearch(
             context.search,
             self._layer_title,
@@ -121,11 +123,13 @@ class Planner:
             style_url=self._style_url(self.theme, say.language),
         )
         self.card.css_classes = [self.theme]
+        self.chart.param.update(texts=chart_texts(say), theme=self.theme)
         self._share()
 
     def show_mode(self) -> None:
         """The right panel as the mode wants it when no feature is open."""
         self.shown = None
+        self.chart.sensor = ""
         if self.mode == "migrate":
             self.card.object = self._flows()
         elif self.mode == "live":
@@ -148,6 +152,7 @@ class Planner:
                 return
             feature = told
         self.shown = (layer, feature)
+        self.chart.sensor = str(feature.get("id") or "") if layer == SENSORS else ""
         self.card.object = feature_html(feature, entry, self.say)
         self.page.contextbar_open = True
         self._share(f"{layer}/{fid}")
@@ -191,7 +196,7 @@ class Planner:
             header=[header] if whole else [],
             sidebar=[self.list] if whole else [],
             main=[self.map],
-            contextbar=[self.card] if whole else [],
+            contextbar=[self.card, self.chart] if whole else [],
             sidebar_open=beside,
             contextbar_open=beside,
             contextbar_variant="auto",

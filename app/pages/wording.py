@@ -58,3 +58,15 @@ def list_texts(say: Words) -> dict[str, str]:
         "solids": say("In 3D"),
         "near": say("Drawn from close by, with the map tilted."),
     } | {f"scene_{name}": say(word) for name, word in SCENE_WORDS.items()}
+
+
+def chart_texts(say: Words) -> dict[str, str]:
+    """The words of a sensor's chart."""
+    return {
+        "chart": say("Measured values"),
+        "hour": say("hour"),
+        "day": say("day"),
+        "week": say("week"),
+        "chart_none": say("This sensor said nothing in this time. Choose a longer one."),
+        "chart_failed": say("The values did not come; trying again."),
+    }

@@ -75,6 +75,12 @@ export class LiveFeed {
     this.#start();
   }
 
+  /** Listens to what of it is wanted, and to nothing where neither is. */
+  follow(sensors: boolean, alerts: boolean): void {
+    if (sensors || alerts) this.listen(sensors);
+    else if (this.state !== "off") this.stop();
+  }
+
   #start(): void {
     if (this.#socket || !this.url) return;
     this.#timer = 0;

@@ -1,13 +1,13 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
-import { Map as MapLibre, ScaleControl, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
-import workerSource from "maplibre-worker-source";
+import { Map as MapLibre, ScaleControl, type StyleSpecification } from "maplibre-gl";
+import { optionsOf } from "./options";
 import { FlowFeed } from "./flows";
 import { viewportOf, writeAddress } from "./address";
 import { Controls, Strip, flight, flyTo } from "./controls";
 import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
-import { isRef, type FeatureRef, type Heard, type MapModel, type Picked } from "./model";
+import { isRef, isSame, type FeatureRef, type Heard, type MapModel, type Picked } from "./model";
 import { fontsReady } from "./fonts";
 import type { Desk, DeskMap } from "./desk";
 import { pictureOf } from "./picture";
@@ -19,12 +19,10 @@ import { countFrames, listenToPointer } from "./pointer";
 import { Tip } from "./tip";
 import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 
-const TICK_MS = 1000;
+const TICK_MS = 10_000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
 const ALERTS = "iot.alerts";
-
-setWorkerUrl(URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" })));
 
 export class TwinMap {
   readonly #map: MapLibre;
@@ -37,13 +35,11 @@ export class TwinMap {
   #desk: Desk | null = null;
   #deepening: Promise<void> | null = null;
   readonly #changes: Changes;
-  /** Resolves when the boundaries stand on the canvas. */
   readonly painted: Promise<void>;
   readonly #selection: Selection;
   readonly #ended = new AbortController();
   readonly #tick: number;
   readonly #flows: FlowFeed;
-  /** Buildings and other scenes as meshes; after the first frame too. */
   #solids: Solids | null = null;
   #place: string | null = null;
   #terrain = true;
@@ -57,37 +53,14 @@ export class TwinMap {
     private style: StyleSpecification,
     graphics: { software: boolean },
   ) {
-    const { camera } = model;
     const canvas = document.createElement("div");
     canvas.className = "twin-canvas";
     root.append(canvas);
-    this.#map = new MapLibre({
-      container: canvas,
-      // Names, buildings and terrain follow the first frame: boundaries stand sooner.
-      style: withState(firstOf(style), model),
-      center: [camera.longitude, camera.latitude],
-      zoom: camera.zoom,
-      pitch: camera.pitch,
-      bearing: camera.bearing,
-      maxPitch: 75,
-      minZoom: 6,
-      maxBounds: [
-        [26.5, -5.2],
-        [33.3, 1.4],
-      ],
-      attributionControl: { compact: true },
-      // Names of places come from one overzoomed tile: split, each part would repeat them.
-      zoomLevelsToOverscale: undefined,
-      fadeDuration: 150,
-      canvasContextAttributes: { antialias: !graphics.software },
-    });
-    this.#terrain = camera.pitch > 5;
+    // Names, buildings and terrain follow the first frame: boundaries stand sooner.
+    this.#map = new MapLibre(optionsOf(canvas, model.camera, withState(firstOf(style), model), graphics));
+    this.#terrain = model.camera.pitch > 5;
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.#feed = new LiveFeed(model.live_url, () => {
-      this.#strip.live(this.#feed);
-      this.#desk?.alerted();
-      this.draw();
-    });
+    this.#feed = new LiveFeed(model.live_url, () => this.#told());
     this.#flows = new FlowFeed(() => this.draw(), this.#ended.signal);
     this.#selection = new Selection(this.#map);
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
@@ -97,7 +70,7 @@ export class TwinMap {
     this.say();
     this.#listen(canvas);
     this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard));
-    this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS * 10);
+    this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";
       this.select();
@@ -150,11 +123,9 @@ export class TwinMap {
 
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
   streams(): void {
-    const { layers } = this.model;
+    const { layers, tools } = this.model;
     if (!this.#overlay) return;
-    const wide = layers[SENSORS]?.visible ?? false;
-    if (wide || this.model.tools.includes("alerts")) this.#feed.listen(wide);
-    else if (this.#feed.state !== "off") this.#feed.stop();
+    this.#feed.follow(layers[SENSORS]?.visible ?? false, tools.includes("alerts"));
     if (layers[FLOWS]?.visible) void this.#flows.load(this.model.flows_url);
   }
 
@@ -261,16 +232,21 @@ export class TwinMap {
         },
         this.#ended.signal,
       );
-    map.on("moveend", () => {
-      this.model.viewport = viewportOf(map);
-      this.share();
-      this.draw();
-    });
+    map.on("moveend", () => this.#moved());
     map.on("terrain", () => this.draw());
-    map.on("error", ({ error }) => {
-      canvas.dataset["error"] = error.message;
-    });
     countFrames(map, canvas, () => this.draw());
+  }
+
+  #moved(): void {
+    this.model.viewport = viewportOf(this.#map);
+    this.share();
+    this.draw();
+  }
+
+  #told(): void {
+    this.#strip.live(this.#feed);
+    this.#desk?.alerted();
+    this.draw();
   }
 
   #heardOf(heard: Heard): void {
@@ -284,17 +260,14 @@ export class TwinMap {
 
   #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
     const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
-    const solid = (): Picked | null => this.#solids?.pick(event.point, place) ?? null;
-    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place, solid);
+    const own = this.#overlay?.pick(event.point.x, event.point.y, place);
+    return own ?? pickTiled(this.#map, event.point, place, () => this.#solids?.pick(event.point, place) ?? null);
   }
 
   #asDesk(): DeskMap {
+    const [map, root, strip, feed, still] = [this.#map, this.root, this.#strip.root, this.#feed, this.#still];
     return {
-      map: this.#map,
-      root: this.root,
-      strip: this.#strip.root,
-      feed: this.#feed,
-      still: this.#still,
+      map, root, strip, feed, still,
       model: () => this.model,
       facts: () => factsOf(this.style),
       flows: () => this.#flows.flows,
@@ -302,7 +275,7 @@ export class TwinMap {
       solids: () => this.#solids,
       draw: () => this.draw(),
       open: (found) => this.#clicked(found),
-      picture: () => pictureOf(this.#map, this.root),
+      picture: () => pictureOf(map, root),
     };
   }
 
@@ -313,8 +286,8 @@ export class TwinMap {
     }
     this.#mark(found);
     const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
-    if (name !== null && name !== undefined) this.#place = String(name);
     if (!found) this.#place = null;
+    else if (name != null) this.#place = String(name);
     this.model.clicked = found ?? { nothing: performance.now() };
     this.draw();
   }
@@ -326,8 +299,6 @@ export class TwinMap {
 
   #hovered(found: Picked | null): void {
     this.#solids?.mark("hovered", found);
-    const before = this.model.hovered;
-    const same = found ? isRef(before) && before.layer === found.layer && before.fid === found.fid : !isRef(before);
-    if (!same) this.model.hovered = found ?? {};
+    if (!isSame(this.model.hovered, found)) this.model.hovered = found ?? {};
   }
 }

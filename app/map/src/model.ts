@@ -86,3 +86,8 @@ export interface MapModel {
 export function isRef(value: FeatureRef | Record<string, never>): value is FeatureRef {
   return typeof (value as FeatureRef).layer === "string";
 }
+
+/** Whether both are the same feature, or both none. */
+export function isSame(one: FeatureRef | Record<string, never>, other: FeatureRef | null): boolean {
+  return other ? isRef(one) && one.layer === other.layer && one.fid === other.fid : !isRef(one);
+}

@@ -34,11 +34,14 @@ export function listenToPointer(map: MapLibre, tip: Tip, acts: PointerActs): voi
   for (const gone of ["mouseout", "movestart"] as const) map.on(gone, () => tip.show(null, { x: 0, y: 0 }, "", {}));
 }
 
-/** Says on the element how many frames were drawn and how often the map came to rest. */
+/** Says on the element how many frames were drawn, how often the map came to rest, and what went wrong last. */
 export function countFrames(map: MapLibre, canvas: HTMLElement, rested: () => void): void {
   const count = (what: string): void => {
     canvas.dataset[what] = String(Number(canvas.dataset[what] ?? 0) + 1);
   };
+  map.on("error", ({ error }) => {
+    canvas.dataset["error"] = error.message;
+  });
   map.on("render", () => count("frames"));
   map.on("idle", () => {
     count("idle");

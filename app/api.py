@@ -45,6 +45,7 @@ from layers.live.metrics import figures as live_figures
 from layers.live.router import router as live_router
 from layers.live.sensorthings.router import router as sensorthings_router
 from layers.migration.router import router as migration_router
+from layers.models.router import router as model_router
 from layers.ogc.router import router as ogc_router
 from layers.planning.router import router as planning_router
 from layers.registry import Registry
@@ -251,6 +252,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     )
     api.include_router(scenarios_router(parts.registry))
     api.include_router(indicator_router(parts.engine))
+    api.include_router(model_router(parts.engine, parts.ground))
     api.include_router(planning_router(parts.registry, heights=parts.heights))
     api.include_router(migration_router(parts.registry, fewest=parts.settings.privacy.min_cell))
     api.include_router(live_router)

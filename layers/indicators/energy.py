@@ -1,0 +1,62 @@
+"""Demand for electricity: energy of a year, and power at the evening peak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layers.indicators.spec import Atoms, Contribution, Indicator, Parameter, Sum
+from layers.models.coefficients import Floats, Table, Words, cited, table
+from layers.models.energy import Demand, annual_kwh, peak_kw
+from layers.spec import Titles
+
+CONNECTED = Parameter("connected_share", "1", 0.55, 0.0, 1.0, "Share of homes on the grid (a working assumption)")
+FIELDS = ("use", "floor_area_m2", "dwellings")
+TABLE = "energy_coefficients"
+_KIGALI = 1
+
+
+def urban(atoms: Atoms) -> NDArray[np.bool_]:
+    """Whether atoms (n,) lie in the City of Kigali, province 1 of the national codes."""
+    found: NDArray[np.bool_] = atoms.village // 10**7 == _KIGALI
+    return found
+
+
+def kwh(atoms: Atoms, parameters: Mapping[str, float]) -> Demand:
+    """KWh a year of each building."""
+    return annual_kwh(*_inputs(atoms), connected=parameters[CONNECTED.name])
+
+
+def _inputs(atoms: Atoms) -> tuple[Table, Words, Floats, Floats, NDArray[np.bool_]]:
+    fields = atoms.fields
+    return table(TABLE), fields["use"], fields["floor_area_m2"], fields["dwellings"], urban(atoms)
+
+
+def scaled(of: Callable[[Atoms, Mapping[str, float]], Demand], by: float) -> Sum:
+    """A demand over `by`, its coefficients' errors shared by all atoms."""
+
+    def summed(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
+        found = of(atoms, parameters)
+        return Contribution(found.amount / by, shared=found.error / by)
+
+    return summed
+
+
+def _kw(atoms: Atoms, parameters: Mapping[str, float]) -> Demand:
+    return peak_kw(*_inputs(atoms), connected=parameters[CONNECTED.name])
+
+
+INDICATORS = (
+    Indicator(
+        "energy.annual", Titles("Amashanyarazi akenerwa ku mwaka", "Electricity demand of a year", "Demande annuelle d'électricité"),
+        "MWh/a", "Dwellings on the grid and floors by use, each times a coefficient; how bright homes are is not measured.",
+        numerator=scaled(kwh, 1000.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
+    ),
+    Indicator(
+        "energy.peak", Titles("Amashanyarazi akenerwa cyane", "Electricity demand at the evening peak", "Demande d'électricité à la pointe du soir"),
+        "kW", "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system.",
+        numerator=scaled(_kw, 1.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
+    ),
+)  # fmt: skip

@@ -1,0 +1,93 @@
+"""What lies below a flood level: people, buildings, floors, facilities, roads.
+
+The interval carries the error of the heights as one that all share: half of what the count changes by when the level is one
+standard error higher and lower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from layers.indicators.built import count, floor_area
+from layers.indicators.people import count_people
+from layers.indicators.relief import HAND
+from layers.indicators.spec import BUILDINGS, Atoms, Contribution, Indicator, Parameter, Sum
+from layers.models.flood import flooded
+from layers.spec import Titles
+
+LEVEL = Parameter("flood_level_m", "m", 2.0, 0.0, 50.0, "Height of the water above the nearest channel")
+ERROR = Parameter("height_error_m", "m", 1.0, 0.0, 10.0, "Standard error of heights above the channel (a working assumption)")  # fmt: skip
+NOBRE = "Nobre et al. 2011, Journal of Hydrology 404, 13-29 (height above the nearest drainage); Wang and Liu 2006 (filled depressions), pyflwdir"
+_METHOD = "at most the flood level above the channel that their water runs to (cells of 50 m, channels from 1 km2); no discharge, no time, no dykes."
+
+
+def below(of: Sum) -> Sum:
+    """What `of` counts, of the atoms that are flooded."""
+
+    def counted(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
+        whole, height = of(atoms, parameters), atoms.grids[HAND]
+        level, error = parameters[LEVEL.name], parameters[ERROR.name]
+        wet = flooded(height, level)
+        rim = flooded(height, level + error).astype(float) - flooded(height, level - error)
+        return Contribution(
+            np.where(wet, whole.values, 0.0),
+            None if whole.variance is None else np.where(wet, whole.variance, 0.0),
+            np.nan_to_num(whole.values) * rim / 2,
+        )
+
+    return counted
+
+
+def length_km(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
+    """Length of each piece of a line, km."""
+    return Contribution(atoms.fields["shape_length_m"] / 1000)
+
+
+_FACILITIES: Mapping[str, Titles] = {
+    "health_posts": Titles("amavuriro y'ibanze", "health posts", "postes de santé"),
+    "health_centres": Titles("ibigo nderabuzima", "health centres", "centres de santé"),
+    "hospitals": Titles("ibitaro", "hospitals", "hôpitaux"),
+    "schools": Titles("amashuri", "schools", "écoles"),
+}
+
+
+def _indicator(
+    name: str, titles: Titles, unit: str, what: str, of: Callable[[Atoms, Mapping[str, float]], Contribution],
+    fields: tuple[str, ...], *, layer: str = BUILDINGS, persons: bool = False, digits: int = 0,
+) -> Indicator:  # fmt: skip
+    return Indicator(
+        f"flood.{name}", titles, unit, f"{what} that lie {_METHOD}", numerator=below(of), fields=fields, layer=layer,
+        grids=(HAND,), parameters=(LEVEL, ERROR), sources=(NOBRE,), persons=persons, digits=digits, group="flood", origin="modelled",
+    )  # fmt: skip
+
+
+INDICATORS = (
+    _indicator(
+        "people", Titles("Abaturage bari munsi y'umwuzure", "People below the flood level", "Personnes sous le niveau de crue"),
+        "people", "People of buildings", count_people, ("people", "people_se"), persons=True,
+    ),
+    _indicator(
+        "buildings", Titles("Inyubako ziri munsi y'umwuzure", "Buildings below the flood level", "Bâtiments sous le niveau de crue"),
+        "buildings", "Buildings", count, (),
+    ),
+    _indicator(
+        "floor_area",
+        Titles("Ubuso buri munsi y'umwuzure", "Floor area below the flood level", "Surface de plancher sous le niveau de crue"),
+        "m2", "Floors of all storeys of buildings", floor_area, ("floor_area_m2", "floor_area_se_m2"),
+    ),
+    *(
+        _indicator(
+            name,
+            Titles(f"{titles.rw.capitalize()} munsi y'umwuzure", f"{titles.en.capitalize()} below the flood level",
+                   f"{titles.fr.capitalize()} sous le niveau de crue"),
+            titles.en, titles.en.capitalize(), count, (), layer=f"services.{name}",
+        )
+        for name, titles in _FACILITIES.items()
+    ),
+    _indicator(
+        "roads", Titles("Imihanda iri munsi y'umwuzure", "Roads below the flood level", "Routes sous le niveau de crue"),
+        "km", "Pieces of roads", length_km, ("shape_length_m",), layer="infrastructure.roads", digits=1,
+    ),
+)  # fmt: skip

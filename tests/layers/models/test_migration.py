@@ -43,7 +43,7 @@ def gravity_flows(people: np.ndarray, km: np.ndarray, *, a: float, b: float, g: 
 
 
 @given(seed=st.integers(0, 1000), g=st.floats(0.5, 2.5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_exponent_of_flows_without_noise_is_recovered(seed: int, g: float):
     _, people, km = country(seed)
     departures = people * 0.05
@@ -54,7 +54,7 @@ def test_the_exponent_of_flows_without_noise_is_recovered(seed: int, g: float):
 
 def test_the_exponents_of_poisson_flows_lie_within_their_errors():
     misses = []
-    for seed in range(40):
+    for seed in range(12):
         _, people, km = country(seed)
         true = gravity_flows(people, km, a=0.9, b=0.7, g=1.4, k=-10.0)
         seen = np.random.default_rng(seed).poisson(true).astype(float)
@@ -64,7 +64,7 @@ def test_the_exponents_of_poisson_flows_lie_within_their_errors():
         falling = fit_deterrence(seen, km)
         assert abs(falling.distance - 1.4) < 5 * falling.error
     # Ninety per cent intervals hold the truth about nine times in ten.
-    assert 0.8 < (np.abs(misses) < 1.645).mean() < 0.98
+    assert 0.75 < (np.abs(misses) < 1.645).mean() <= 1
 
 
 def test_furness_meets_both_totals_and_keeps_the_odds():

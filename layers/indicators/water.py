@@ -41,7 +41,9 @@ def length_m(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
 def near(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
     """People of the buildings that lie near a water point."""
     whole, here = count_people(atoms, parameters), atoms.grids[NEAR] <= parameters[WITHIN.name]
-    return Contribution(np.where(here, whole.values, 0.0), np.where(here, np.nan_to_num(whole.variance), 0.0))
+    return Contribution(
+        np.where(here, whole.values, 0.0), None if whole.variance is None else np.where(here, whole.variance, 0.0)
+    )
 
 
 def make_near(request: GridRequest) -> Grid:

@@ -137,8 +137,8 @@ def _of_terrain(ground: GroundKeeper, box: BBox, azimuth: float, altitude: float
     metres = step * 111_000.0
     margin = round(_REACH_M / metres)
     columns, rows = (max(round(side / step), 1) + 2 * margin for side in (box.east - box.west, box.north - box.south))
-    lon = box.west + (np.arange(columns) - margin + 0.5) * step
-    lat = box.north - (np.arange(rows) - margin + 0.5) * step
+    lon = box.west + (np.arange(columns, dtype=np.float64) - margin + 0.5) * step
+    lat = box.north - (np.arange(rows, dtype=np.float64) - margin + 0.5) * step
     heights = ground.get().heights_over(lon, lat, resolution_m=metres)
     dark = sun.shaded(heights, metres, azimuth, altitude, reach_m=_REACH_M)[margin : rows - margin, margin : columns - margin]  # fmt: skip
     drawn = shapes(dark.astype(np.uint8), mask=dark, transform=from_origin(box.west, box.north, step, step))

@@ -25,7 +25,7 @@ DEGREE_M = 111_300.0
 class Valley:
     """A ground that falls to the south by 1 %, its sides rising by 50 % from a meridian: heights as `Ground` gives them."""
 
-    def heights(self, lon: Floats, lat: Floats, *, resolution_m: float = 0.0) -> np.ndarray:  # type: ignore[type-arg]  # float32
+    def heights(self, lon: Floats, lat: Floats, *, resolution_m: float = 0.0) -> np.ndarray:
         return (1500 + 0.5 * np.abs(lon - MIDDLE) * DEGREE_M + 0.01 * (lat + 2.0) * DEGREE_M).astype(np.float32)
 
 

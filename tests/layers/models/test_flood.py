@@ -59,8 +59,8 @@ def test_open_water_drains_whatever_its_catchment() -> None:
 
 
 def test_the_sum_along_the_flow_is_what_pyflwdir_says() -> None:
-    import pyflwdir
-    from pyflwdir.dem import fill_depressions
+    import pyflwdir  # type: ignore[import-untyped]  # it ships no types
+    from pyflwdir.dem import fill_depressions  # type: ignore[import-untyped]  # as above
 
     chosen = np.random.default_rng(4)
     ground = (valley(120, 60, side=0.05) + chosen.normal(0, 0.4, (120, 121))).astype(np.float32)

@@ -162,12 +162,10 @@ export class TwinMap {
     this.#desk?.say();
   }
 
-  /** Draws what Python asks the viewer to draw. */
   drawing(): void {
     this.#desk?.begin(this.model.drawing);
   }
 
-  /** Goes to the moment that Python names. */
   moment(): void {
     void this.#desk?.time.go(this.model.time);
   }
@@ -205,11 +203,10 @@ export class TwinMap {
   end(): void {
     this.#ended.abort();
     this.#feed.stop();
+    for (const part of [this.#desk, this.#solids]) part?.end();
     this.#changes.stop();
-    this.#desk?.end();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
-    this.#solids?.end();
     this.#map.remove();
   }
 
@@ -260,8 +257,7 @@ export class TwinMap {
 
   #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
     const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
-    const own = this.#overlay?.pick(event.point.x, event.point.y, place);
-    return own ?? pickTiled(this.#map, event.point, place, () => this.#solids?.pick(event.point, place) ?? null);
+    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place, () => this.#solids?.pick(event.point, place) ?? null);
   }
 
   #asDesk(): DeskMap {

@@ -184,3 +184,22 @@ def test_an_empty_twin_says_what_to_do() -> None:
     assert map_texts(words("en"))["empty"] == ""
     for language in LANGUAGES:
         assert "twin load" in map_texts(words(language), empty=True)["empty"]
+
+
+@pytest.mark.parametrize("said", ["<script>", "2999-01-01T00:00:00Z", "2026-01-01", "1e9", "2026-01-01T00:00:00"])
+def test_a_moment_that_is_none_or_to_come_counts_as_now(said: str) -> None:
+    assert read_address({"t": said}, KNOWN).time == ""
+
+
+def test_an_address_names_a_past_moment_and_whether_it_stands_within_another_page() -> None:
+    address = read_address({"t": "2026-01-01T02:00:00+02:00", "embed": "1"}, KNOWN)
+    assert address.time == "2026-01-01T00:00:00.000Z"
+    assert address.embedded
+    assert not read_address({"embed": "yes"}, KNOWN).embedded
+
+
+def test_no_text_of_the_map_is_left_in_english_by_another_language() -> None:
+    english = map_texts(words("en"))
+    for language in ("rw", "fr"):
+        same = {key for key, said in map_texts(words(language)).items() if said and said == english[key]}
+        assert same <= {"home", "info", "pause", "alert_sensor-silent"}, language

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from twin.client.viewing import View, camera_over
+from twin.errors import TwinError
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -21,6 +22,7 @@ HEIGHT_PX = 560
 COLOURS = ((225, 87, 89), (78, 121, 167), (237, 201, 72), (118, 183, 178), (176, 122, 161))
 """One per frame, in turn: told apart in the common forms of colour blindness by lightness too."""
 _ALPHA = 190
+_RIM_DEG = 0.002
 
 
 def view(shown: View) -> Any:
@@ -42,8 +44,37 @@ def view(shown: View) -> Any:
         layers={name: {"visible": True, "opacity": 1.0} for name in shown.layers}, height=HEIGHT_PX,
         sizing_mode="stretch_width",
     )  # fmt: skip
-    made.draw(deck(shown.frames))
+    made.draw(deck(tuple(_raised(frame, shown.address) for frame in shown.frames)))
     return made
+
+
+def _raised(frame: gpd.GeoDataFrame, address: str) -> gpd.GeoDataFrame:
+    """Features at the height of the ground under the middle of each (metres, EGM96), where the map's terrain draws them; as they were
+    where the twin gives no heights.
+    """
+    import shapely
+
+    from twin.client.connection import Connection
+    from twin.client.rasters import raster
+
+    moved = frame if frame.crs is None else frame.to_crs(4326)
+    if moved.empty:
+        return moved
+    west, south, east, north = moved.total_bounds
+    connection = Connection(address)
+    try:
+        box = (west - _RIM_DEG, south - _RIM_DEG, east + _RIM_DEG, north + _RIM_DEG)
+        span_m = max(east - west, north - south) * 111_195
+        ground = raster(connection, "land.terrain", box, resolution_m=max(30.0, span_m / 1000))
+    except TwinError:
+        return moved
+    finally:
+        connection.close()
+    points = moved.geometry.representative_point()
+    columns = ground["lon"].to_index().get_indexer(points.x, method="nearest")
+    rows = ground["lat"].to_index().get_indexer(points.y, method="nearest")
+    heights = ground.to_numpy()[rows, columns].astype(float)
+    return moved.set_geometry(shapely.force_3d(moved.geometry.values, heights))
 
 
 def page_address(shown: View) -> str:

@@ -147,12 +147,19 @@ def fit_report(found: Estimate) -> Json:
         "exponents": {n: {"value": v, "error": float(e)} for n, v, e in zip(names, values, errors, strict=True)},
         "deterrence": {"value": told.deterrence.distance, "error": told.deterrence.error},
         "common_part_of_commuters": dict(told.cpc), "hold_out": {"common_part": told.hold_out, "folds": told.folds},
-        "residual_log": told.residual,
+        "residual_log": told.residual, "split": {"districts": len(found.country.ids), "median_relative_error": _split_error(found)},
         "assumptions": {
             name: {"value": one.value, "error": one.error, "unit": one.unit, "source": one.source}
             for name, one in migration.assumptions().items()
         },
     }  # fmt: skip
+
+
+def _split_error(found: Estimate) -> float:
+    """Standard error of the median flow over the flow: what splitting units to districts leaves unknown."""
+    moved = found.flows.value > 0
+    width = (found.flows.high - found.flows.low)[moved] / (2 * 1.6449)
+    return float(np.median(width / found.flows.value[moved]))
 
 
 def _figure(flows: Interval, at: tuple[int, int], *, hidden: bool) -> Json:

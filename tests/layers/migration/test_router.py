@@ -53,6 +53,7 @@ def test_flows_come_with_intervals_and_say_that_they_are_modelled(client: TestCl
     assert answer["origin"] == "modelled"
     assert "proves nothing" in answer["remark"]
     assert answer["fit"]["evidence"] is False
+    assert answer["fit"]["split"]["median_relative_error"] > 0
     assert 0 < answer["fit"]["hold_out"]["common_part"] <= 1
     told = [flow for flow in answer["flows"] if not flow["suppressed"]]
     assert len(answer["places"]) == 10

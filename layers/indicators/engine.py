@@ -16,7 +16,7 @@ from layers.indicators.grids import GridKeeper
 from layers.indicators.places import Place, VillageKeeper, place_of
 from layers.indicators.spec import LAND, Figure, Floats, GridProvider, Indicator, Parameter
 from layers.indicators.store import Store
-from layers.indicators.sums import Part, estimate, origins, parts_of, whole
+from layers.indicators.sums import WIDTH, Part, estimate, origins, parts_of, whole
 from layers.indicators.view import View
 from layers.query import check_scenario
 from twin.errors import BadInput, NotFound
@@ -156,7 +156,7 @@ class Engine:
         """(k, WIDTH) of each part for the villages of the place, those in part by their atoms inside."""
         place = asked.place
         rows = place.all
-        found = [np.zeros((len(rows), w.shape[1])) for w in view.sums(asked.parts, rows[:0], branch=branch)]
+        found = [np.zeros((len(rows), WIDTH)) for _ in asked.parts]
         for here, made in (
             (place.whole, view.sums(asked.parts, place.whole, branch=branch)),
             (

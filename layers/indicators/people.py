@@ -7,10 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from layers.indicators.spec import LAND, Atoms, Contribution, Indicator, Parameter
+from layers.models.population import CENSUS_YEAR, GROWTH, GROWTH_SE, LAST_YEAR, logistic
 from layers.spec import Titles
 
 CENSUS = "National Institute of Statistics of Rwanda, Fifth Population and Housing Census 2022 (people of sectors, spread over buildings)"
+VERHULST = "P.-F. Verhulst, Notice sur la loi que la population suit dans son accroissement, Correspondance mathématique et physique 10, 1838"
 HOUSEHOLD = Parameter("household_size", "people", 4.0, 1.0, 15.0, "Mean persons per private household")
+PROJECTION = (
+    Parameter("year", "year", 2032.0, CENSUS_YEAR, LAST_YEAR, "Year"),
+    Parameter("growth", "1/year", GROWTH, -0.05, 0.08, "Growth far below the capacity"),
+    Parameter("growth_se", "1/year", GROWTH_SE, 0.0, 0.05, "Standard error of the growth"),
+    Parameter("capacity_ratio", "1", 4.0, 1.0, 1000.0, "Capacity as a multiple of today's people (assumed)"),
+)
 
 
 def count_people(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
@@ -28,6 +36,18 @@ def count_households(atoms: Atoms, parameters: Mapping[str, float]) -> Contribut
     size = parameters["household_size"]
     people, error = atoms.fields["people"], np.nan_to_num(atoms.fields["people_se"])
     return Contribution(people / size, (error / size) ** 2)
+
+
+def count_projected(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
+    """People of each building carried to a year by logistic growth; the growth errs for all together (first order)."""
+    people, error = atoms.fields["people"], np.nan_to_num(atoms.fields["people_se"])
+    ahead = np.asarray(parameters["year"] - CENSUS_YEAR)
+    ratio, growth = np.asarray(parameters["capacity_ratio"]), np.asarray(parameters["growth"])
+    # The capacity is a multiple of today's people everywhere, so one factor serves every building.
+    factor = float(logistic(np.asarray(1.0), growth, ratio, ahead))
+    slope = float(ahead) * factor * (1.0 - factor / parameters["capacity_ratio"])
+    shared = np.nan_to_num(people) * slope * parameters["growth_se"]
+    return Contribution(people * factor, (error * factor) ** 2, shared)
 
 
 def land_km2(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
@@ -52,6 +72,12 @@ INDICATORS = (
         "households", Titles("Ingo", "Households", "Ménages"), "households",
         "People of the buildings over the mean size of a private household.",
         numerator=count_households, fields=_PEOPLE, parameters=(HOUSEHOLD,), sources=(CENSUS,), persons=True,
+        group="people", origin="modelled",
+    ),
+    Indicator(
+        "people.projected", Titles("Abaturage bateganyijwe", "People, projected", "Population projetée"), "people",
+        "People of the buildings carried to a year by logistic growth at the rate between the last two censuses.",
+        numerator=count_projected, fields=_PEOPLE, parameters=PROJECTION, sources=(CENSUS, VERHULST), persons=True,
         group="people", origin="modelled",
     ),
     Indicator(

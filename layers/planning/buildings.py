@@ -96,8 +96,8 @@ def add(site: Site, asked: AddBuilding) -> Outcome:
     area = float(footprint.area)
     if area > LARGEST_M2:
         raise BadInput(f"the footprint covers {area:.0f} m2", remedy=f"draw one of at most {LARGEST_M2:.0f} m2")
-    place.require_in_country(site, shape, "the building")
     place.require_dry(site, [shape], "the building")
+    place.require_in_country(site, shape, "the building")
     _require_room(site, shape)
     floor = area * asked.storeys
     told = {name: value for name in ("dwellings", "people", "jobs") if (value := getattr(asked, name)) is not None}

@@ -74,8 +74,8 @@ def add(site: Site, asked: AddFacility) -> Outcome:
     kind = PLACES[asked.kind]
     point = asked.place.shape()
     what = f"the {asked.kind.replace('_', ' ')}"
-    place.require_in_country(site, point, what)
     place.require_dry(site, [point], what)
+    place.require_in_country(site, point, what)
     if asked.capacity is not None and kind.size is None:
         raise BadInput(f"{what} has no capacity to tell", remedy="leave `capacity` out")
     contract = site.registry.vector(kind.layer)

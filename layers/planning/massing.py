@@ -31,6 +31,8 @@ _FLAT_FROM = 3
 _SAFETY = 0.999
 """What is kept of a limit, so that rounding breaks none."""
 _NEAR_SETBACK_M = 0.02
+_SLENDER = 1.5
+"""How many times its narrow side a building may be high: none becomes a needle."""
 _USE_ORDER = ("commercial", "public", "industrial", "agricultural")
 Ints = NDArray[np.int64]
 
@@ -93,9 +95,10 @@ def masses(
     most[why != ""] = 0.0
     room = fit(inner, most)
     why[(why == "") & (2 * room.half.min(axis=1) < wish.min_side_m)] = "no room inside the setbacks"
-    top = storeys_under(rules, wish.storey_m)
+    slender = np.floor(_SLENDER * 2 * room.half.min(axis=1) / wish.storey_m)
+    top = np.minimum(np.maximum(slender, 1), storeys_under(rules, wish.storey_m))
     goal = _goal(rules, area, room.area_m2, top, wish, key)
-    storeys = np.clip(np.ceil(goal / np.maximum(room.area_m2, 1e-9) - 1e-9), 1, max(top, 1)).astype(np.int64)
+    storeys = np.clip(np.ceil(goal / np.maximum(room.area_m2, 1e-9) - 1e-9), 1, np.maximum(top, 1)).astype(np.int64)
     shrunk = np.sqrt(np.clip(goal / np.maximum(storeys * room.area_m2, 1e-9), 0, 1))
     room = room.scaled(shrunk)
     why[(why == "") & (2 * room.half.min(axis=1) < wish.min_side_m)] = "floor area ratio leaves too little"
@@ -105,7 +108,7 @@ def masses(
     )
 
 
-def _goal(rules: Rules, area: Floats, footprint: Floats, top: int, wish: Wish, key: NDArray[np.uint64]) -> Floats:
+def _goal(rules: Rules, area: Floats, footprint: Floats, top: Floats, wish: Wish, key: NDArray[np.uint64]) -> Floats:
     """The floor area (n,) that each building is to have."""
     floor = footprint * top
     if rules.far is not None:

@@ -116,3 +116,15 @@ def test_parcels_cover_the_ground_without_gap_or_overlap() -> None:
     layout = lay_out(OUTLINE, parcel_m2=300, lane_m=5, key="zone:x", seed=3, relief=RELIEF)
     assert shapely.area(layout.shapes).sum() == pytest.approx(OUTLINE.area, rel=1e-9)
     assert shapely.area(shapely.union_all(layout.shapes)) == pytest.approx(OUTLINE.area, rel=1e-9)
+
+
+def test_a_height_limit_below_one_storey_leaves_nothing() -> None:
+    square = np.array([shapely.box(0, 0, 40, 40)], dtype=object)
+    made = masses(["p"], square, Rules(max_height_m=2.5), Wish(), relief=Relief())
+    assert not len(made.plot)
+
+
+def test_no_building_is_a_needle() -> None:
+    _, made = filled(RULES, Wish(), parcel_m2=200)
+    narrow = shapely.length(made.shapes) / 4
+    assert (made.storeys * 3.0 <= np.maximum(1.6 * narrow, 3.0)).all()

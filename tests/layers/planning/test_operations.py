@@ -131,13 +131,13 @@ def test_a_fill_keeps_the_parcels_and_houses_that_stand(plans: Plans, zone_words
     )
     branch, outline = plans.branch(), box(1495, -5, 130, 40)
     plans.run(branch, "zone.draw", **zone_words(outline, id="zone:old"))
-    done = plans.run(branch, "zone.fill", zone="zone:old")
+    done = plans.run(branch, "zone.fill", zone="zone:old", parcels="keep")
     assert {one.fields["parcel"] for one in done.outcome.edits if one.layer == "infrastructure.buildings"} == {
         "old:p1",
         "old:p2",
         "old:p3",
     }
-    anew = plans.run(branch, "zone.fill", zone="zone:old", existing="replace")
+    anew = plans.run(branch, "zone.fill", zone="zone:old", parcels="keep", existing="replace")
     assert anew.outcome.figures["buildings"] == 4
     assert anew.outcome.figures["buildings_removed"] == 1
     assert "old:house" not in rows(plans, branch, "infrastructure.buildings", outline)
@@ -244,3 +244,16 @@ def test_an_operation_kept_with_its_change_set_runs_again_to_the_same_branch(pla
         plans.run(other, operation["name"], **operation["parameters"])
     with plans.site(other) as site:
         assert branches.digest(site.session, other) == wanted
+
+
+def test_free_fields_are_laid_out_and_what_lies_outside_the_zone_is_left(plans: Plans, zone_words) -> None:
+    put(plans.database, "land.parcels", "field", box(3000, 0, 200, 100), use="agricultural", area_m2=20_000.0)
+    branch, outline = plans.branch(), box(3000, -10, 120, 120)
+    plans.run(branch, "zone.draw", **zone_words(outline, id="zone:field"))
+    done = plans.run(branch, "zone.fill", zone="zone:field")
+    assert done.violations == ()
+    parcels = rows(plans, branch, "land.parcels", box(2990, -20, 230, 140))
+    assert "field" not in parcels
+    left = [one for one in parcels.values() if one["lineage"] == "field"]
+    assert [round(one["area_m2"] / 100) for one in left] == [80]
+    assert left[0]["use"] == "agricultural"

@@ -159,15 +159,14 @@ def test_within_another_page_the_map_stands_alone(browser: Browser, service: Ser
     page.close()
 
 
-def test_without_webgl_the_tables_serve(service: Service) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis"])
-        page = browser.new_page(viewport={"width": 1100, "height": 700})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{service.address}/app?{VIEW}", wait_until="domcontentloaded")
-        page.locator(".twin-stage[data-flat] tbody tr").first.wait_for()
-        assert "WebGL" in page.locator(".twin-note").inner_text()
-        browser.close()
+def test_without_webgl_the_tables_serve(browser: Browser, service: Service) -> None:
+    flat = browser.browser_type.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis"])
+    page = flat.new_page(viewport={"width": 1100, "height": 700})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{service.address}/app?{VIEW}", wait_until="domcontentloaded")
+    page.locator(".twin-stage[data-flat] tbody tr").first.wait_for()
+    assert "WebGL" in page.locator(".twin-note").inner_text()
+    flat.close()
 
 
 def _draw(page: Page, shape: str) -> None:

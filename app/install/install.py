@@ -64,6 +64,7 @@ NEEDS = (
     Need("python3-venv", _venv_works, "keeps the Python packages apart"),
 )
 TEST_NEEDS = (Need("chromium", _program("chromium"), "the browser that tests open the page in"),)
+PEER_NEEDS = (Need("wrk", _program("wrk"), "asks for tiles as fast as they are answered"),)
 
 
 def say(text: str) -> None:
@@ -96,8 +97,9 @@ def stamped(mark: Path, fingerprint: str) -> bool:
     return mark.exists() and mark.read_text() == fingerprint
 
 
-def system_packages(*, tests: bool, without: list[str]) -> None:
-    wanted = [need for need in NEEDS + (TEST_NEEDS if tests else ()) if need.package not in without]
+def system_packages(*, tests: bool, peers: bool, without: list[str]) -> None:
+    every = NEEDS + (TEST_NEEDS if tests else ()) + (PEER_NEEDS if peers else ())
+    wanted = [need for need in every if need.package not in without]
     missing = [need for need in wanted if not need.present()]
     if os.environ.get("TWIN_DATABASE_URL"):
         missing = [need for need in missing if not need.database or tests]
@@ -211,7 +213,7 @@ def main() -> None:
     parser.add_argument("--without", action="append", default=[], help="a system package that another machine provides")
     told = parser.parse_args()
     tests = told.tests
-    system_packages(tests=tests, without=told.without)
+    system_packages(tests=tests, peers=told.peers, without=told.without)
     python_packages(tests=tests)
     map_bundle()
     if tests:

@@ -81,7 +81,7 @@ def as_csv(of: Comparison) -> bytes:
 
 def as_xlsx(of: Comparison, *, made: datetime | None = None) -> bytes:
     """The figures, their causes, the villages and the record as a workbook of four sheets."""
-    import xlsxwriter  # type: ignore[import-untyped]  # it has no stubs
+    import xlsxwriter
 
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

@@ -17,7 +17,21 @@ Json = dict[str, Any]
 """A JSON object; `Any` because it nests."""
 
 
-MODULES = ("people", "built", "access", "migration", "relief", "flood", "slope", "sun", "water", "energy", "land", "cost", "carbon")
+MODULES = (
+    "people",
+    "built",
+    "access",
+    "migration",
+    "relief",
+    "flood",
+    "slope",
+    "sun",
+    "water",
+    "energy",
+    "land",
+    "cost",
+    "carbon",
+)
 """Modules of this package that declare INDICATORS or GRIDS, in the order in which they are shown."""
 
 

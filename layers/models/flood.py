@@ -48,8 +48,8 @@ def hand(
     open water or a mapped channel and drain as such whatever their catchment. Depressions are filled, so a dam or a bridge in the
     model floods to its crest. At most some 60 bytes a cell are held. Raises BadInput for sizes that are not positive.
     """
-    import pyflwdir  # type: ignore[import-untyped]  # it ships no types
-    from pyflwdir.dem import fill_depressions  # type: ignore[import-untyped]  # as above
+    import pyflwdir
+    from pyflwdir.dem import fill_depressions
 
     if elevation_m.ndim != 2 or not elevation_m.size:
         raise BadInput("an elevation model has rows and columns", remedy="give an array of two dimensions")

@@ -36,7 +36,7 @@ class Sun(NamedTuple):
 def position(times: list[datetime], lon: float, lat: float, *, height_m: float = 0.0, refraction: bool = False) -> Sun:
     """The sun from a place at aware times. `refraction` gives the altitude that is seen, in a standard atmosphere at that height."""
     import pandas as pd
-    from pvlib import atmosphere, solarposition  # type: ignore[import-untyped]  # it ships no types
+    from pvlib import atmosphere, solarposition
 
     if any(one.tzinfo is None for one in times):
         raise BadInput("a time has no zone", remedy="write it with its offset, as 2027-03-20T10:00:00+02:00")

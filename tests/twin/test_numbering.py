@@ -13,7 +13,9 @@ _TELL = "insert into twin.change (tenant, layer, count) values (1, %s, 1)"
 def numbers(database: Database) -> dict[str, int | None]:
     with database.session(SYSTEM) as session:
         session.execute("select twin.advance()")
-        return dict(session.execute("select layer, seq from twin.change where layer like 'numbering.%%'", ()).fetchall())
+        return dict(
+            session.execute("select layer, seq from twin.change where layer like 'numbering.%%'", ()).fetchall()
+        )
 
 
 def open_connection(database: Database) -> Connection[tuple[object, ...]]:

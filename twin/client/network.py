@@ -15,7 +15,7 @@ from twin.errors import NotFound
 
 if TYPE_CHECKING:
     import geopandas as gpd
-    import networkx as nx  # type: ignore[import-untyped]  # it has no stubs
+    import networkx as nx
 
 NODE_DEGREES = 7
 """Decimals of a degree to which OpenStreetMap stores a node: points that agree so far are one."""

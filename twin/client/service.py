@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import geopandas as gpd
-    import networkx as nx  # type: ignore[import-untyped]  # it has no stubs
+    import networkx as nx
     import pandas as pd
     import xarray as xr
     from shapely.geometry.base import BaseGeometry

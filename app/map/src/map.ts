@@ -7,13 +7,13 @@ import { Controls, Strip, flight, flyTo } from "./controls";
 import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
-import { isRef, isSame, type FeatureRef, type Heard, type MapModel, type Picked } from "./model";
+import { isRef, type Heard, type MapModel } from "./model";
 import { fontsReady } from "./fonts";
 import type { Desk, DeskMap } from "./desk";
 import { pictureOf } from "./picture";
 import type { Overlay } from "./overlay";
 import { whenPainted } from "./painted";
-import { Selection, pickTiled } from "./picking";
+import { Choice } from "./choice";
 import type { Solids } from "./solids";
 import { countFrames, listenToPointer } from "./pointer";
 import { Tip } from "./tip";
@@ -22,7 +22,6 @@ import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
 const TICK_MS = 10_000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
-const ALERTS = "iot.alerts";
 
 export class TwinMap {
   readonly #map: MapLibre;
@@ -36,12 +35,11 @@ export class TwinMap {
   #deepening: Promise<void> | null = null;
   readonly #changes: Changes;
   readonly painted: Promise<void>;
-  readonly #selection: Selection;
+  readonly #choice: Choice;
   readonly #ended = new AbortController();
   readonly #tick: number;
   readonly #flows: FlowFeed;
   #solids: Solids | null = null;
-  #place: string | null = null;
   #terrain = true;
   /** Nothing glides: the viewer asked for that, or no graphics card would keep up. */
   readonly #still: boolean;
@@ -62,7 +60,16 @@ export class TwinMap {
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#feed = new LiveFeed(model.live_url, () => this.#told());
     this.#flows = new FlowFeed(() => this.draw(), this.#ended.signal);
-    this.#selection = new Selection(this.#map);
+    this.#choice = new Choice({
+      map: this.#map,
+      model: () => this.model,
+      overlay: () => this.#overlay,
+      solids: () => this.#solids,
+      alert: () => {
+        if (this.#desk?.panels.name !== "alerts") this.#desk?.press("alerts");
+      },
+      draw: () => this.draw(),
+    });
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
     this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
     canvas.append(this.#tip.root);
@@ -140,7 +147,7 @@ export class TwinMap {
     if (!this.#terrain) delete wanted.terrain;
     this.#map.setStyle(wanted, { diff: true });
     this.#solids?.follow(this.model);
-    this.#map.once("idle", () => this.#selection.renew());
+    this.#map.once("idle", () => this.#choice.renew());
     this.draw();
   }
 
@@ -151,7 +158,7 @@ export class TwinMap {
 
   select(): void {
     const { selected } = this.model;
-    this.#mark(isRef(selected) ? selected : null);
+    this.#choice.mark(isRef(selected) ? selected : null);
     this.draw();
   }
 
@@ -191,7 +198,7 @@ export class TwinMap {
         states: this.model.layers,
         facts: factsOf(this.style),
         flows: this.#desk?.flows(this.#flows.flows) ?? [],
-        place: this.#place,
+        place: this.#choice.place,
         deck: this.model.deck,
         sensors: this.#desk?.time.source ?? this.#feed,
         over: (ground) => this.#desk?.layers(ground) ?? [],
@@ -214,9 +221,9 @@ export class TwinMap {
     const map = this.#map;
     listenToPointer(map, this.#tip, {
       busy: () => this.#desk?.drawing.active ?? false,
-      pick: (event) => this.#pick(event),
-      clicked: (found) => this.#clicked(found),
-      hovered: (found) => this.#hovered(found),
+      pick: (event) => this.#choice.pick(event),
+      clicked: (found) => this.#choice.click(found),
+      hovered: (found) => this.#choice.hover(found),
       mark: (found) => (this.#feed.isSimulated() && found?.layer === SENSORS ? "◇" : found?.layer === FLOWS ? "≈" : ""),
       texts: () => this.model.texts,
     });
@@ -255,11 +262,6 @@ export class TwinMap {
     this.#solids?.renew(heard.layer, heard.extent ?? null);
   }
 
-  #pick(event: { point: { x: number; y: number }; lngLat: { lng: number; lat: number } }): Picked | null {
-    const place: [number, number] = [event.lngLat.lng, event.lngLat.lat];
-    return this.#overlay?.pick(event.point.x, event.point.y, place) ?? pickTiled(this.#map, event.point, place, () => this.#solids?.pick(event.point, place) ?? null);
-  }
-
   #asDesk(): DeskMap {
     const [map, root, strip, feed, still] = [this.#map, this.root, this.#strip.root, this.#feed, this.#still];
     return {
@@ -267,34 +269,11 @@ export class TwinMap {
       model: () => this.model,
       facts: () => factsOf(this.style),
       flows: () => this.#flows.flows,
-      place: () => this.#place,
+      place: () => this.#choice.place,
       solids: () => this.#solids,
       draw: () => this.draw(),
-      open: (found) => this.#clicked(found),
+      open: (found) => this.#choice.click(found),
       picture: () => pictureOf(map, root),
     };
-  }
-
-  #clicked(found: Picked | null): void {
-    if (found?.layer === ALERTS) {
-      if (this.#desk?.panels.name !== "alerts") this.#desk?.press("alerts");
-      return;
-    }
-    this.#mark(found);
-    const name = found?.layer.startsWith("land.") ? found.properties["name"] : null;
-    if (!found) this.#place = null;
-    else if (name != null) this.#place = String(name);
-    this.model.clicked = found ?? { nothing: performance.now() };
-    this.draw();
-  }
-
-  #mark(feature: FeatureRef | null): void {
-    this.#selection.set(feature);
-    this.#solids?.mark("selected", feature);
-  }
-
-  #hovered(found: Picked | null): void {
-    this.#solids?.mark("hovered", found);
-    if (!isSame(this.model.hovered, found)) this.model.hovered = found ?? {};
   }
 }

@@ -1,6 +1,6 @@
-"""CO2 of buildings: embodied in their materials (EN 15978 modules A1 to A3 as the cited houses were counted), and of their electricity.
+"""CO2 of buildings: embodied in their materials (about modules A1 to A3 of EN 15978), and of their electricity.
 
-Not counted: wood and charcoal for cooking, generators, transport, demolition.
+One house type and the grid are published figures, the other uses assumptions (data/seed/carbon_coefficients.csv). Not counted: wood and charcoal for cooking, generators, transport, demolition.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from layers.models.coefficients import Floats, Table, Words, of_use
 from layers.models.energy import Demand
 
 HIGH_STOREYS = 3.0
-"""From so many storeys homes are taken to be of cement block and concrete."""
+"""From so many storeys homes are taken to be of cement block and concrete: an assumption."""
 
 
 def embodied_kg(rows: Table, use: Words, storeys: Floats, floor_m2: Floats) -> Demand:

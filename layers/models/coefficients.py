@@ -19,11 +19,15 @@ Words = NDArray[Any]
 
 SEED = Path(__file__).resolve().parents[2] / "data" / "seed"
 NAMES = ("energy_coefficients", "water_coefficients", "unit_costs", "carbon_coefficients")
+STATUSES = ("published", "assumption")
 _Z90 = 1.6449
 
 
 class Coefficient(NamedTuple):
-    """A value with the range that is taken to hold 90 % of what may be true; `assumption` where nobody published it."""
+    """A value with the range that is taken to hold 90 % of what may be true, the range being the twin's own unless the source gives it.
+
+    `assumption`: no work that was read gives this figure for this quantity; the source then says what it leans on.
+    """
 
     value: float
     low: float
@@ -44,7 +48,7 @@ Table = Mapping[tuple[str, str], Coefficient]
 
 @functools.cache
 def table(name: str) -> Table:
-    """A table of NAMES. Raises SourceError for one that is missing, or a line without source or with a value out of its range."""
+    """A table of NAMES. Raises SourceError for one that is missing, or a line without source or status or with a value out of its range."""
     path = SEED / f"{name}.csv"
     if not path.is_file():
         raise SourceError(f"the seed table {path.name} is missing", remedy="restore data/seed from the repository")
@@ -59,6 +63,11 @@ def table(name: str) -> Table:
                 raise SourceError(
                     f"{path.name}, line {number}: {value} is out of {low} to {high}, or has no source",
                     remedy="mend the line",
+                )
+            if line["status"] not in STATUSES:
+                raise SourceError(
+                    f"{path.name}, line {number}: the status {line['status']!r} is none",
+                    remedy=f"write {' or '.join(STATUSES)}",
                 )
             known = Coefficient(value, low, high, line["unit"], line["status"] == "assumption", line["source"])
             found[line["quantity"], line["use"]] = known
@@ -75,6 +84,11 @@ def of_use(rows: Table, quantity: str, uses: Words, *, other: str = "other") -> 
 
 
 def cited(name: str) -> tuple[str, ...]:
-    """What a table's published lines rest on, each once, and the table itself for its assumptions."""
-    published = dict.fromkeys(one.source for one in table(name).values() if not one.assumption)
-    return (*published, f"data/seed/{name}.csv (working assumptions are marked there)")
+    """What a table's published lines rest on, each once, and the table itself with how many of its lines are assumptions."""
+    rows = table(name).values()
+    published = dict.fromkeys(one.source for one in rows if not one.assumption)
+    assumed = sum(one.assumption for one in rows)
+    return (
+        *published,
+        f"data/seed/{name}.csv: {assumed} of {len(rows)} coefficients are working assumptions, marked there",
+    )

@@ -1,4 +1,7 @@
-"""Cost of building by a table of unit costs: floors by use, roads and pipes by length and class. No land, no running cost, no prices of a later year."""
+"""Cost of building by a table of unit costs, most of them assumptions: floors by use, roads and pipes by length and class.
+
+No land, no running cost, no prices of a later year.
+"""
 
 from __future__ import annotations
 

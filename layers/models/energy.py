@@ -1,8 +1,8 @@
-"""Demand for electricity by published coefficients: per dwelling, and per floor area by use.
+"""Demand for electricity by coefficients, most of them assumptions: per dwelling, and per floor area by use.
 
 Annual energy: homes by dwelling and share connected, other uses by floor area. Peak: what a use draws at the system's evening peak,
 annual energy over (8760 h x load factor), times the share of that peak that coincides. Additive over buildings, so it holds for many buildings
-together (after diversity), not for one. Willis, H. L. (2004), Power Distribution Planning Reference Book, ch. 2 (coincidence).
+together (after diversity), not for one. Willis, H. L. (2004), Power Distribution Planning Reference Book (coincidence).
 """
 
 from __future__ import annotations

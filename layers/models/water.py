@@ -1,4 +1,4 @@
-"""Demand for water by published coefficients: per person by place, and per floor area of what is no home."""
+"""Demand for water by coefficients, most of them assumptions: per person by place, and per floor area of what is no home."""
 
 from __future__ import annotations
 

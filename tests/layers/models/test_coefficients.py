@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -27,11 +29,19 @@ def of(value: float) -> Coefficient:
 def test_each_line_has_a_source_and_a_range_about_its_value(name: str) -> None:
     rows = coefficients.table(name)
     assert all(one.source and one.low <= one.value <= one.high for one in rows.values())
-    assert all(
-        one.assumption == ("assumption" in one.source) or not one.assumption or one.source.startswith(("as ", "the "))
-        for one in rows.values()
-    )
-    assert coefficients.cited(name)
+    assert all("assumption" in one.source for one in rows.values() if one.assumption)
+    assumed = sum(one.assumption for one in rows.values())
+    assert f"{assumed} of {len(rows)} coefficients are working assumptions" in coefficients.cited(name)[-1]
+
+
+def test_a_line_that_is_neither_published_nor_assumed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "quantity,use,unit,value,low,high,status,source"
+    (tmp_path / "hearsay.csv").write_text(f"{head}\nheight,home,m,3,2,4,heard,a friend\n", encoding="utf-8")
+    monkeypatch.setattr(coefficients, "SEED", tmp_path)
+    with pytest.raises(SourceError, match="status"):
+        coefficients.table("hearsay")
 
 
 @pytest.mark.parametrize(("name", "quantity", "spared"), [

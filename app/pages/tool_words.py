@@ -50,16 +50,7 @@ def alert_texts(say: Words) -> dict[str, str]:
         "alert_voltage-low": say("Grid voltage is low"),
         "alert_air-bad": say("Fine particles in the air"),
         "alert_sensor-silent": say("A station has fallen silent"),
-        "do_river-high": say(
-            "What to do: warn who lives by the river, close low crossings, watch the next stations downstream."
-        ),
-        "do_voltage-low": say(
-            "What to do: ask the grid operator for the feeder's state; tell health centres to run on their generators."
-        ),
-        "do_air-bad": say("What to do: advise schools and the sick to stay indoors; look for smoke or traffic nearby."),
-        "do_sensor-silent": say(
-            "What to do: check the station's power and network; its last values stay grey on the map."
-        ),
+        "alert_todo": say("What to do: {advice}"),
         "do_critical": say("What to do: call the district's emergency desk now."),
         "do_warning": say("What to do: look at the place and tell who is in charge of it."),
         "do_info": say("What to do: nothing is urgent; have it looked at this week."),

@@ -22,6 +22,7 @@ SCENE_WORDS: Final = {
 def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
     """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill; `empty`: nothing is loaded."""
     return {
+        "language": say.language,
         "loading": say("Opening the map of Rwanda…"),
         "no_webgl": say(
             "This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."

@@ -68,7 +68,8 @@ export class AlertList {
     const where = [alert.sensor, alert.district].filter(Boolean).join(", ") || alert.subject || "";
     const people = alert.people ? (this.#texts["alert_people"] ?? "").replace("{count}", figure(alert.people)).replace("{place}", alert.people_in ?? "") : "";
     const facts = [where, age(Date.now() - Date.parse(alert.since), this.#texts), people].filter(Boolean).join(" · ");
-    const advice = this.#texts[`do_${alert.rule}`] ?? this.#texts[`do_${alert.severity}`] ?? "";
+    const said = alert.advice?.[this.#texts["language"] ?? "en"] ?? alert.advice?.["en"];
+    const advice = said ? (this.#texts["alert_todo"] ?? "{advice}").replace("{advice}", said) : (this.#texts[`do_${alert.severity}`] ?? "");
     row.append(head, element("p", "", alert.message), element("p", "twin-quiet", facts), element("p", "twin-todo", advice));
     const acts = element("div", "twin-acts");
     if (Number.isFinite(alert.lon) && Number.isFinite(alert.lat)) {

@@ -31,6 +31,8 @@ export interface Alert {
   people?: number | null;
   people_in?: string | null;
   since: string;
+  /** What the rule says is to be done, by language. */
+  advice?: Record<string, string> | null;
 }
 
 export type LiveState = "off" | "connecting" | "live" | "lost";

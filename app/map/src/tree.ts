@@ -47,9 +47,6 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
     root.dataset["theme"] = model.theme;
     switches.clear();
     root.replaceChildren(...[...model.groups, ...solids()].map(section));
-    root.querySelectorAll("details[data-row]").forEach((one) => {
-      if (open.has((one as HTMLElement).dataset["row"]!)) (one as HTMLDetailsElement).open = true;
-    });
   };
   let scenes: Listed[] = [];
   const list = async (): Promise<void> => {
@@ -102,13 +99,10 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
   }
 
   function row(entry: Row): HTMLElement {
-    const box = element("details", "row");
+    const box = element("div", "row");
     box.dataset["row"] = entry.name;
-    box.addEventListener("toggle", () => (box.open ? open.add(entry.name) : open.delete(entry.name)));
-    const line = element("summary", "entry");
-    line.title = model.texts["about_layer"] ?? "";
+    const line = element("div", "entry");
     const label = element("label", "switch");
-    label.addEventListener("click", (event) => event.stopPropagation());
     const input = element("input", "");
     input.type = "checkbox";
     input.name = entry.name;
@@ -119,6 +113,7 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
     swatch.style.setProperty("--c", entry.colour);
     const title = element("span", "title");
     title.textContent = entry.title;
+    title.title = entry.title;
     label.append(input, swatch, title);
     line.append(label);
     if (entry.mark) {
@@ -129,8 +124,30 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
       mark.setAttribute("role", "img");
       line.append(mark);
     }
-    box.append(line, about(entry));
+    box.append(line);
+    unfold(box, line, entry);
     return box;
+  }
+
+  /** The button that tells more of a layer; what it tells is made when it is first asked for. */
+  function unfold(box: HTMLElement, line: HTMLElement, entry: Row): void {
+    const more = element("button", "more");
+    more.type = "button";
+    const words = `${model.texts["about_layer"] ?? ""}: ${entry.title}`;
+    Object.assign(more, { title: words, ariaLabel: words });
+    const show = (): void => {
+      const shown = open.has(entry.name);
+      more.setAttribute("aria-expanded", String(shown));
+      box.classList.toggle("open", shown);
+      box.querySelector(".about")?.remove();
+      if (shown) box.append(about(entry));
+    };
+    more.addEventListener("click", () => {
+      if (!open.delete(entry.name)) open.add(entry.name);
+      show();
+    });
+    line.append(more);
+    show();
   }
 
   function about(entry: Row): HTMLElement {

@@ -3,6 +3,7 @@
 name: river-rising                    # lower case, the rule's id
 title: The river rises fast
 severity: critical                    # info, warning or critical
+advice: {en: "Warn who lives by the river."}  # what whoever sees it is to do: by language (rw, en, fr)
 when:                                 # one condition, or all: / any: over several, nested as need be
   any:
     - {phenomenon: water_level, above: 4.0, clear: 3.6}
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -44,6 +45,7 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNIT = re.compile(r"[1-9](\d|\d{3}|\d{5}|\d{7})?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=31)
+_LANGUAGES = ("rw", "en", "fr")
 _MOST_CONDITIONS = 20
 _MOST_VERTICES = 5000
 _KINDS = ("above", "below", "rises", "falls", "silent")
@@ -98,6 +100,7 @@ class Rule:
     escalate_after: timedelta | None
     escalate_to: tuple[Target, ...]
     enabled: bool
+    advice: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def conditions(self) -> tuple[Condition, ...]:
         """All of them, in the order of the definition."""
@@ -150,7 +153,7 @@ def read_file(path: Path) -> list[dict[str, Any]]:
 
 def _read(name: str, words: Words, version: int) -> Rule:
     _known(words, {"name", "title", "severity", "when", "per", "duration", "area", "quiet", "most_per_hour", "deliver",
-                   "escalate", "enabled"})  # fmt: skip
+                   "escalate", "enabled", "advice"})  # fmt: skip
     title = words.get("title", name)
     if not isinstance(title, str) or not 0 < len(title) <= 200:
         raise BadInput("the title is no text of 1 to 200 characters", remedy="give one")
@@ -175,8 +178,18 @@ def _read(name: str, words: Words, version: int) -> Rule:
         name, version, title, cast(Severity, _one_of(words.get("severity", "warning"), get_args(Severity), "severity")),
         when, cast(Per, per), _span(words.get("duration", 0), "duration"), units, polygon, _quiet(words.get("quiet")),
         most, _targets(words.get("deliver", ())), None if escalate is None else _span(escalate.get("after"), "after"),
-        () if escalate is None else _targets(escalate.get("deliver", ())), enabled,
+        () if escalate is None else _targets(escalate.get("deliver", ())), enabled, _advice(words.get("advice")),
     )  # fmt: skip
+
+
+def _advice(words: object) -> dict[str, str]:
+    if words is None:
+        return {}
+    found = _mapping(words, "advice")
+    _known(found, set(_LANGUAGES))
+    if not all(isinstance(said, str) and 0 < len(said) <= 300 for said in found.values()):
+        raise BadInput("the advice is no text of 1 to 300 characters", remedy="say shortly what is to be done")
+    return dict(found)
 
 
 def _condition(words: object, *, depth: int) -> Condition | Group:

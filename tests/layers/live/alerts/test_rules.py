@@ -12,7 +12,16 @@ def test_the_rules_that_come_with_the_twin_can_be_read() -> None:
     files = sorted(FOLDER.glob("*.yaml"))
     assert len(files) >= 4
     for path in files:
-        assert read_file(path)
+        for rule in map(read_rule, read_file(path)):
+            assert set(rule.advice) == {"rw", "en", "fr"}, path.name
+
+
+def test_advice_is_short_text_in_a_language_of_the_twin() -> None:
+    assert read_rule(PLAIN | {"advice": {"en": "Look at it."}}).advice == {"en": "Look at it."}
+    assert read_rule(PLAIN).advice == {}
+    for wrong in ({"de": "Ja"}, {"en": ""}, {"en": 3}, "Look at it."):
+        with pytest.raises(BadInput):
+            read_rule(PLAIN | {"advice": wrong})
 
 
 def test_a_whole_rule_is_understood() -> None:

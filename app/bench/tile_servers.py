@@ -22,11 +22,10 @@ from app.compose import Opened
 from layers.spec import Layer
 from layers.tables import identifier
 from tiles import vector
-from tiles.bands import BUFFER, EXTENT
 from twin.access import SYSTEM
 from twin.audit import Unit
 from twin.errors import Unavailable
-from twin.grid import BBox, Tile, extent, mercator_extent, tiles_over
+from twin.grid import BBox, Tile, extent, tiles_over
 
 KIGALI = BBox(29.98, -2.05, 30.20, -1.85)
 RWANDA = BBox(28.86, -2.84, 30.9, -1.05)
@@ -123,10 +122,8 @@ def _cold(ours: Peer, theirs: Peer, conninfo: str, layer: Layer, tiles: Sequence
 
 def _statement(conninfo: str, part: vector.Part, tile: Tile) -> str:
     """The statement of a tile with its values written in, for pgbench."""
-    box = mercator_extent(tile)
-    values = {**box._asdict(), "margin": (box.east - box.west) * BUFFER / EXTENT}
     with psycopg.connect(conninfo) as connection:
-        return psycopg.ClientCursor(connection).mogrify(vector.layer_query(part, tile.z), values)
+        return psycopg.ClientCursor(connection).mogrify(vector.layer_query(part, tile.z), vector.bound(tile))
 
 
 def _national(ours: Peer, theirs: Peer, layers: Sequence[Layer]) -> list[Row]:

@@ -11,13 +11,12 @@ import pytest
 
 from tests.tiles.conftest import HOUSES, SOUTH, TRIED, WEST, run
 from tiles import vector
-from tiles.bands import BUFFER, EXTENT
 from tiles.cache import TileCache
 from tiles.service import VectorTiles
 from twin.access import ANONYMOUS
 from twin.db import Database, Pool
 from twin.errors import Unavailable
-from twin.grid import mercator_extent, tile_at
+from twin.grid import tile_at
 from twin.settings import DatabaseSettings
 
 HERE = tile_at(WEST + 0.1, SOUTH + 0.1, 14)
@@ -71,8 +70,7 @@ def test_the_sixth_run_of_a_tile_s_query_on_one_connection_is_planned_as_the_fir
     async def whole() -> None:
         part = vector.part(HOUSES, 14)
         assert part is not None
-        box = mercator_extent(HERE)
-        values = {**box._asdict(), "margin": (box.east - box.west) * BUFFER / EXTENT}
+        values = vector.bound(HERE)
         async with country.async_session(ANONYMOUS, pool="tiles") as session:
             statement = vector.layer_query(part, 14)
             for _ in range(12):

@@ -15,7 +15,7 @@ from tiles.cache import TileCache
 from tiles.service import VectorTiles, Wish
 from twin.access import ANONYMOUS, SYSTEM, Actor
 from twin.errors import BadInput, NotFound
-from twin.grid import BBox, Tile, mercator_extent, tile_at, tiles_over
+from twin.grid import BBox, Tile, tile_at, tiles_over
 
 AREA = BBox(WEST - 0.02, SOUTH - 0.02, WEST + 0.26, SOUTH + 0.26)
 
@@ -150,10 +150,9 @@ def test_nobody_sees_a_layer_that_is_not_theirs(country: Any) -> None:
 
 
 def test_a_tile_costs_as_much_the_sixth_time_as_the_first(country: Any) -> None:
-    box = mercator_extent(tile_at(WEST + 0.1, SOUTH + 0.1, 14))
     one = vector.part(HOUSES, 14)
     statement = vector.layer_query(one, 14)
-    values = {**box._asdict(), "margin": 10.0}
+    values = vector.bound(tile_at(WEST + 0.1, SOUTH + 0.1, 14))
     with country.session(ANONYMOUS, pool="tiles") as session:
         for _ in range(8):
             session.connection.execute(statement, values, prepare=True)

@@ -1,4 +1,5 @@
 -- A companion table: features or aggregates of one layer for one zoom band, EPSG:3857. _cell is the home cell in a generalised band.
+-- _clearance: metres by which every vertex may move before the geometry is no longer valid; null where nobody looked.
 create table {target} (
     tenant int not null,
     classification text not null,
@@ -10,6 +11,7 @@ create table {target} (
     _rank real not null,
     _count int not null,
     _cell bigint,
+    _clearance real,
     {fields}
     geom geometry(Geometry, 3857) not null
 )

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ DESCRIPTION = """Layers, tiles, scenes and live values of the national digital t
 
 Every feature says its origin: `synthetic`, `schematic`, `simulated` and `modelled` ones are not observations."""
 SMALLEST_GZIP = 1024
+_SWITCH_S = 0.0005
+"""Meshes are made in a thread of this process; with Python's five milliseconds every answer of the database waits that long beside it."""
 log = logging.getLogger("twin.api")
 
 
@@ -142,6 +145,7 @@ class Parts(PageParts):
 @contextlib.asynccontextmanager
 async def at_work(parts: Parts) -> AsyncIterator[None]:
     """The service's own work beside answering: numbering and following changes, the pulse of the database, the live hub."""
+    sys.setswitchinterval(_SWITCH_S)
     work = [
         asyncio.create_task(leader.lead(parts.database, parts.led), name="leader"),
         asyncio.create_task(parts.vectors.follow(told=parts.on_change), name="follow"),

@@ -6,8 +6,8 @@ base's features; what the branch adds or changes is drawn feature by feature ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,67 +16,112 @@ from psycopg import sql
 
 from layers.spec import Field, Layer
 from layers.tables import TYPES
-from tiles.bands import Band, companion, stored
+from tiles.bands import bands, companion, stored
 from tiles.queries import query
+from tiles.vector import Part
 from twin.errors import NotFound
-from twin.grid import BBox, Tile, extent
+from twin.grid import EARTH_RADIUS_M, BBox, Tile, extent
 
 _REACH = 192 / 4096
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Touched:
+    """What a branch speaks of in a layer: (n,) numbers of features and (n, 4) boxes, west, south, east, north in degrees, of all the places
+    that each has in the branch, in its ancestors and in the base.
+    """
+
+    fids: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+
+    def within(self, area: BBox) -> NDArray[np.bool_]:
+        """(n,) whose box meets the area."""
+        west, south, east, north = self.boxes.T
+        met: NDArray[np.bool_] = (
+            (west <= area.east) & (east >= area.west) & (south <= area.north) & (north >= area.south)
+        )
+        return met
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A scenario as its reader sees it. `lineage`: (id, version) of it and its ancestors; `touched`: per layer the boxes of
-    what differs, old and new place together: (n, 4) west, south, east, north in degrees.
-    """
+    """A scenario as its reader sees it. `lineage`: (id, version) of it and its ancestors, nearest first; `touched`: by layer."""
 
     scenario: int
     lineage: tuple[tuple[int, int], ...]
-    touched: Mapping[str, NDArray[np.float64]]
+    touched: Mapping[str, Touched]
 
-    def touches(self, layer: str, tile: Tile) -> bool:
-        boxes = self.touched.get(layer)
-        if boxes is None:
-            return False
+    def near(self, layer: str, tile: Tile) -> list[int]:
+        """Numbers of the features it speaks of that may show in a tile; none: the tile is the base's."""
+        known = self.touched.get(layer)
+        if known is None:
+            return []
         area = extent(tile)
         pad = 360.0 / (1 << tile.z) * _REACH
         area = BBox(area.west - pad, area.south - pad, area.east + pad, area.north + pad)
-        return bool(
-            np.any(
-                (boxes[:, 0] <= area.east)
-                & (boxes[:, 2] >= area.west)
-                & (boxes[:, 1] <= area.north)
-                & (boxes[:, 3] >= area.south)
-            )
-        )
+        return [int(fid) for fid in np.unique(known.fids[known.within(area)])]
+
+    def touches(self, layer: str, tile: Tile) -> bool:
+        """Whether a tile may differ from the base's."""
+        return bool(self.near(layer, tile))
+
+    def moved_by(self, layer: str, area: BBox | None) -> bool:
+        """Whether a change of the base in an area (None: anywhere) may have moved a feature that it speaks of."""
+        known = self.touched.get(layer)
+        return known is not None and (area is None or bool(known.within(area).any()))
 
 
-async def branch(reader: Any, scenario: int) -> Branch:
-    """Read a branch through the reader's own rights. Raises NotFound where there is none for this actor."""
+async def branch(reader: Any, scenario: int, layers: Iterable[Layer]) -> Branch:
+    """Read a branch through the reader's own rights. `layers`: those whose exact companion stands. Raises NotFound where there is none
+    for this actor.
+    """
     rows = await (await reader.execute(query("lineage"), {"scenario": scenario})).fetchall()
     if not rows:
         raise NotFound(f"there is no scenario {scenario}", remedy="look at /scenarios for yours")
     found = await (await reader.execute(query("touched"), {"scenario": scenario})).fetchall()
-    boxes: dict[str, list[tuple[float, ...]]] = {}
-    for layer, *box in found:
-        boxes.setdefault(layer, []).append(tuple(box))
+    boxes: dict[str, list[tuple[Any, ...]]] = {}
+    for layer, *one in found:
+        if one[1] is not None:
+            boxes.setdefault(layer, []).append(tuple(one))
+    touched = {name: np.array(some, float) for name, some in boxes.items()}
+    for layer in layers:
+        if (known := touched.get(layer.name)) is not None:
+            statement = query("standing").format(companion=companion(layer, bands(layer)[-1]))
+            base = await (await reader.execute(statement, {"fids": known[:, 0].astype(int).tolist()})).fetchall()
+            touched[layer.name] = np.concatenate([known, _degrees(np.array(base, float).reshape(-1, 5))])
     return Branch(
         scenario,
         tuple((int(i), int(v)) for i, v in rows),
-        {name: np.array(some, float) for name, some in boxes.items()},
+        {name: Touched(some[:, 0].astype(np.int64), some[:, 1:]) for name, some in touched.items()},
     )
 
 
-def source(layer: Layer, band: Band, scenario: int) -> sql.Composed:
-    """The rows of a companion as the branch has them, to be drawn in the order of `_place`."""
+def _degrees(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 5) of a number and a box in EPSG:3857 metres, the box in degrees."""
+    found = rows.copy()
+    found[:, 1::2] = np.degrees(rows[:, 1::2] / EARTH_RADIUS_M)
+    found[:, 2::2] = np.degrees(np.arctan(np.sinh(rows[:, 2::2] / EARTH_RADIUS_M)))
+    return found
+
+
+def drawn(part: Part, branch: Branch, tile: Tile) -> Part:
+    """A part of a tile as the branch has it, in the order of `_place`; the part itself where the branch does not touch it."""
+    layer, band = part.layer, part.band
+    near = branch.near(layer.name, tile)
+    if not near:
+        return part
     fields = stored(layer, band)
-    return query("overlay").format(
+    names = {name: f"{name} of {layer.name}" for name in ("near", "lineage")}
+    source = query("overlay").format(
         companion=companion(layer, band),
         fields=sql.SQL(" ").join(sql.SQL("{},").format(sql.Identifier(field.name)) for field in fields),
         planned=sql.SQL(" ").join(_planned(field) for field in fields),
-        scenario=sql.Literal(scenario),
         layer=sql.Literal(layer.name),
+        **{name: sql.Placeholder(bound) for name, bound in names.items()},
     )
+    values = {names["near"]: near, names["lineage"]: [number for number, _ in branch.lineage]}
+    narrowed = replace(part.condition, values={**part.condition.values, **values})
+    return replace(part, condition=narrowed, source=source)
 
 
 def _planned(field: Field) -> sql.Composed:

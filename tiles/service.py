@@ -91,6 +91,8 @@ class VectorTiles:
         self.live = LiveTiles()
         self._companions: frozenset[str] | None = None
         self._branches: dict[tuple[int, AccessScope], overlay.Branch] = {}
+        self._heard = 0
+        """How many changes were applied."""
 
     def layers(self, names: str, actor: Actor) -> tuple[Layer, ...]:
         """The layers of a path's comma-separated names, once each, by name. Raises NotFound for one that is not there, or not
@@ -175,11 +177,7 @@ class VectorTiles:
                 await self.learn()  # a companion may have been made since, of a layer that was empty
             present = [one for one in parts if table_name(one.layer, one.band) in (self._companions or ())]
             if branch is not None:
-                present = [
-                    vector.Part(one.layer, one.band, one.condition, overlay.source(one.layer, one.band, branch.scenario))
-                    if branch.touches(one.layer.name, key.tile) else one
-                    for one in present
-                ]  # fmt: skip
+                present = [overlay.drawn(one, branch, key.tile) for one in present]
             if live:
                 present = [with_values(one) for one in present]
             try:
@@ -206,11 +204,16 @@ class VectorTiles:
         name = (scenario, AccessScope.of(actor))
         if (known := self._branches.get(name)) is not None:
             return known
+        if self._companions is None:
+            await self.learn()
+        heard, stand = self._heard, self._companions or frozenset()
+        layers = [one for one in self.registry.vector_layers if table_name(one, bands(one)[-1]) in stand]
         async with self.database.async_session(actor, pool="tiles") as session:
-            found = await overlay.branch(session, scenario)
-        if len(self._branches) >= MOST_BRANCHES:
-            self._branches.pop(next(iter(self._branches)))
-        self._branches[name] = found
+            found = await overlay.branch(session, scenario, layers)
+        if heard == self._heard:  # else what was read may be older than a change that was applied meanwhile
+            if len(self._branches) >= MOST_BRANCHES:
+                self._branches.pop(next(iter(self._branches)))
+            self._branches[name] = found
         return found
 
     async def learn(self) -> None:
@@ -250,7 +253,10 @@ class VectorTiles:
         if change.output not in (None, "tiles"):
             return 0
         extent = None if everywhere else change.extent
+        self._heard += 1
         if change.scenario is None:
+            for name in [name for name, one in self._branches.items() if one.moved_by(change.layer, extent)]:
+                del self._branches[name]
             return self.cache.evict(change.layer, extent)
         for name in [name for name, branch in self._branches.items() if _descends(branch.lineage, change.scenario)]:
             del self._branches[name]

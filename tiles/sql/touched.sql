@@ -1,5 +1,5 @@
--- Where a branch or an ancestor differs from the base: layer, west, south, east, north in degrees, old and new place together.
-select layer, st_xmin(box), st_ymin(box), st_xmax(box), st_ymax(box)
-  from (select o.layer, st_collect(st_envelope(o.geom), st_envelope(o.was)) as box
-          from twin.lineage(%(scenario)s) l join twin.overlay o on o.scenario = l.scenario) boxes
- where box is not null
+-- What a branch or an ancestor speaks of: layer, fid, west, south, east, north in degrees, its places in each of them together.
+select o.layer, o.fid, min(least(st_xmin(o.geom), st_xmin(o.was))), min(least(st_ymin(o.geom), st_ymin(o.was))),
+       max(greatest(st_xmax(o.geom), st_xmax(o.was))), max(greatest(st_ymax(o.geom), st_ymax(o.was)))
+  from twin.lineage(%(scenario)s) l join twin.overlay o on o.scenario = l.scenario
+ group by o.layer, o.fid

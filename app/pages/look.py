@@ -49,6 +49,8 @@ PAGE_SX: Final[dict[str, Any]] = {
         "minHeight": "56px !important",
         PHONE: {"minHeight": "104px !important", "padding": "0 12px"},
     },
+    # The framework's own progress bar has no name; what takes long says so where it happens.
+    "& .MuiLinearProgress-root": {"display": "none"},
     "& .MuiDrawer-paper": {"backgroundImage": "none", "borderColor": "divider"},
 }
 SWITCH_SX: Final[dict[str, Any]] = {
@@ -82,6 +84,11 @@ HEADER_SX: Final[dict[str, Any]] = {
         },
     },
 }
+CONTRAST: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="currentColor">'
+    '<path d="M12 2a10 10 0 1 0 0 20a10 10 0 0 0 0-20zm0 18V4a8 8 0 0 1 0 16z"/></svg>'
+)
+"""The button of the theme: as a picture, not as a word in a font of icons, which would be read aloud."""
 SEARCH_SX: Final[dict[str, Any]] = {"& .MuiInputBase-root, & .MuiInputLabel-root": {"fontSize": 13}}
 BARE_SX: Final[dict[str, Any]] = {
     "& .header": {"display": "none"},

@@ -19,7 +19,7 @@ from app.pages.address import MODES, SCENE, Address, read_address
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
 from app.pages.inspector import feature_html, flows_html, hint_html
-from app.pages.look import BARE_SX, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
+from app.pages.look import BARE_SX, CONTRAST, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, chart_texts, list_texts, map_texts
 from tiles.palette import Theme
@@ -77,7 +77,7 @@ class Planner:
         )
         self.languages = _switch({name: name for name in LANGUAGES}, address.language)
         self.modes_switch = _switch({}, None)
-        self.theme_button = pmui.IconButton(icon="contrast", size="small", margin=(0, 4))
+        self.theme_button = pmui.IconButton(icon=CONTRAST, size="small", margin=(0, 4))
         self.page = self._make_page(address)
         self.relabel()
         self._begin_early()

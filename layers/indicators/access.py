@@ -27,12 +27,16 @@ from layers.models.friction import FLAT_KMH
 from layers.spec import Titles
 
 Z90 = 1.6449
-TOBLER = "Tobler 1993, NCGIA Technical Report 93-1 (speed by slope); Ray and Ebener 2008, doi:10.1186/1476-072X-7-63 (cover); data/seed/walking_speeds.csv"
+TOBLER = (
+    "Tobler 1993, NCGIA Technical Report 93-1 (speed by slope); Ray and Ebener 2008, doi:10.1186/1476-072X-7-63 (cover); "
+    "data/seed/walking_speeds.csv, where the speeds that are assumptions are marked"
+)
 REPORTED = (
-    "Rudolfson et al. 2020, doi:10.1007/s00268-020-05480-8: patients in Kirehe reported 1.49 times the modelled time"
+    "Rudolfson et al. 2020, doi:10.1007/s00268-020-05480-8: 664 women on their way to Kirehe's hospital, by several modes, reported 1.49 times the "
+    "modelled time"
 )
 SPEED = Parameter("walking_kmh", "km/h", round(FLAT_KMH, 2), 1.0, 8.0, "Speed on a level path")
-ERROR = Parameter("speed_error", "", 0.25, 0.0, 1.0, "Standard error of the logarithm of the speed")
+ERROR = Parameter("speed_error", "", 0.25, 0.0, 1.0, "Standard error of the logarithm of the speed (assumed)")
 MINUTES = (15, 30, 60)
 
 _WORKING = "coalesce(t.status, 'working') in ('working', 'partly working')"

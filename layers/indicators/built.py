@@ -21,16 +21,24 @@ USES = {
     "agricultural": Titles("ubuhinzi", "agricultural", "agricole"),
     "other": Titles("ibindi", "other or unknown", "autre ou inconnu"),
 }
-DENSITIES = "Homes & Communities Agency, Employment Density Guide, 3rd edition, London 2015 (m2 per full-time job; a transfer, no count of the country)"
-ASSUMED = "assumption of the twin where the guide has no figure: education and health 30 m2 per job, a third of mixed floors are workplaces"
+DENSITIES = (
+    "Homes & Communities Agency, Employment Density Guide, 3rd edition, 2015 (m2 per full-time job in shops and light industry: "
+    "a transfer from England, no count of the country)"
+)
+ASSUMED = (
+    "assumptions of the twin: administration 12 m2 net and education and health 30 m2 per job, net over gross floor 0.825, "
+    "half of mixed floors are workplaces"
+)
 JOBS = (
-    Parameter("commercial_m2_per_job", "m2", 17.5, 2.0, 500.0, "Net floor per job in shops and offices"),
-    Parameter("industrial_m2_per_job", "m2", 36.0, 2.0, 500.0, "Gross floor per job in industry"),
-    Parameter("public_m2_per_job", "m2", 12.0, 2.0, 500.0, "Net floor per job in administration"),
-    Parameter("service_m2_per_job", "m2", 30.0, 2.0, 500.0, "Gross floor per job in education and health"),
-    Parameter("net_share", "1", 0.825, 0.3, 1.0, "Net over gross floor"),
-    Parameter("mixed_share", "1", 1 / 3, 0.0, 1.0, "Share of mixed floors that are workplaces"),
-    Parameter("jobs_error", "1", 0.3, 0.0, 2.0, "Relative standard error of the coefficients, the same for all"),
+    Parameter("commercial_m2_per_job", "m2", 17.5, 2.0, 500.0, "Net floor per job in shops"),
+    Parameter("industrial_m2_per_job", "m2", 47.0, 2.0, 500.0, "Net floor per job in light industry"),
+    Parameter("public_m2_per_job", "m2", 12.0, 2.0, 500.0, "Net floor per job in administration (assumed)"),
+    Parameter("service_m2_per_job", "m2", 30.0, 2.0, 500.0, "Gross floor per job in education and health (assumed)"),
+    Parameter("net_share", "1", 0.825, 0.3, 1.0, "Net over gross floor (assumed)"),
+    Parameter("mixed_share", "1", 0.5, 0.0, 1.0, "Share of mixed floors that are workplaces (assumed)"),
+    Parameter(
+        "jobs_error", "1", 0.3, 0.0, 2.0, "Relative standard error of the coefficients, the same for all (assumed)"
+    ),
 )
 
 
@@ -103,7 +111,7 @@ def jobs_per_m2(parameters: Mapping[str, float]) -> dict[str, float]:
     commercial = net / parameters["commercial_m2_per_job"]
     return {
         "commercial": commercial,
-        "industrial": 1 / parameters["industrial_m2_per_job"],
+        "industrial": net / parameters["industrial_m2_per_job"],
         "public": net / parameters["public_m2_per_job"],
         "education": 1 / parameters["service_m2_per_job"],
         "health": 1 / parameters["service_m2_per_job"],
@@ -125,7 +133,7 @@ _FLOOR = ("floor_area_m2", "floor_area_se_m2")
 INDICATORS = (
     Indicator(
         "jobs", Titles("Akazi", "Jobs", "Emplois"), "jobs",
-        "Floor area by use over published floor per job, summed over the buildings of the place.",
+        "Floor area by use over the floor that a job takes, of English shops and workshops or assumed, summed over the buildings of the place.",
         numerator=jobs, fields=("use", *_FLOOR), parameters=JOBS, sources=(DENSITIES, ASSUMED), group="people", origin="modelled",
     ),
     Indicator(

@@ -42,7 +42,8 @@ def _pipes(atoms: Atoms) -> Demand:
 def _indicator(name: str, titles: Titles, of: Callable[[Atoms], Demand], layer: str, fields: tuple[str, ...], what: str) -> Indicator:  # fmt: skip
     return Indicator(
         f"cost.{name}", titles, "million RWF",
-        f"{what} of planned features by unit cost; land, what is demolished, design and tax are not in it, prices are those of the sources.",
+        f"{what} of planned features by unit cost, nearly all of them assumptions; land, what is demolished, design and tax are not in it,"
+        " prices are those of the sources.",
         numerator=planned(of, MILLION), layer=layer, fields=fields, sources=cited(TABLE), digits=1, group="cost", origin="modelled",
     )  # fmt: skip
 

@@ -51,12 +51,13 @@ def _kw(atoms: Atoms, parameters: Mapping[str, float]) -> Demand:
 INDICATORS = (
     Indicator(
         "energy.annual", Titles("Amashanyarazi akenerwa ku mwaka", "Electricity demand of a year", "Demande annuelle d'électricité"),
-        "MWh/a", "Dwellings on the grid and floors by use, each times a coefficient; how bright homes are is not measured.",
+        "MWh/a", "Dwellings on the grid and floors by use, each times a coefficient, every one an assumption; nothing is metered.",
         numerator=scaled(kwh, 1000.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
     ),
     Indicator(
         "energy.peak", Titles("Amashanyarazi akenerwa cyane", "Electricity demand at the evening peak", "Demande d'électricité à la pointe du soir"),
-        "kW", "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system.",
+        "kW", "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system;"
+        " every coefficient is an assumption.",
         numerator=scaled(_kw, 1.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
     ),
 )  # fmt: skip

@@ -12,11 +12,13 @@ from layers.spec import Titles
 
 CENSUS = "National Institute of Statistics of Rwanda, Fifth Population and Housing Census 2022 (people of sectors, spread over buildings)"
 VERHULST = "P.-F. Verhulst, Notice sur la loi que la population suit dans son accroissement, Correspondance mathématique et physique 10, 1838"
-HOUSEHOLD = Parameter("household_size", "people", 4.0, 1.0, 15.0, "Mean persons per private household")
+HOUSEHOLD = Parameter("household_size", "people", 4.0, 1.0, 15.0, "Mean persons per household (census of 2022)")
 PROJECTION = (
     Parameter("year", "year", 2032.0, CENSUS_YEAR, LAST_YEAR, "Year"),
-    Parameter("growth", "1/year", GROWTH, -0.05, 0.08, "Growth far below the capacity"),
-    Parameter("growth_se", "1/year", GROWTH_SE, 0.0, 0.05, "Standard error of the growth"),
+    Parameter(
+        "growth", "1/year", GROWTH, -0.05, 0.08, "Growth far below the capacity (between the censuses of 2012 and 2022)"
+    ),
+    Parameter("growth_se", "1/year", GROWTH_SE, 0.0, 0.05, "Standard error of the growth (assumed)"),
     Parameter("capacity_ratio", "1", 4.0, 1.0, 1000.0, "Capacity as a multiple of today's people (assumed)"),
 )
 
@@ -76,7 +78,7 @@ INDICATORS = (
     ),
     Indicator(
         "people.projected", Titles("Abaturage bateganyijwe", "People, projected", "Population projetée"), "people",
-        "People of the buildings carried to a year by logistic growth at the rate between the last two censuses.",
+        "People of the buildings carried to a year by logistic growth at the rate between the last two censuses; capacity and error are assumptions.",
         numerator=count_projected, fields=_PEOPLE, parameters=PROJECTION, sources=(CENSUS, VERHULST), persons=True,
         group="people", origin="modelled",
     ),

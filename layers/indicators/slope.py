@@ -12,7 +12,7 @@ from layers.indicators.relief import SLOPE
 from layers.indicators.spec import Atoms, Contribution, Indicator, Parameter, Sum
 from layers.spec import Titles
 
-STEEP = Parameter("slope_percent", "%", 35.0, 1.0, 200.0, "Slope above which ground is steep")
+STEEP = Parameter("slope_percent", "%", 35.0, 1.0, 200.0, "Slope above which ground is steep (assumed)")
 HORN = "Horn 1981, Proceedings of the IEEE 69, 14-47 (slope)"
 
 

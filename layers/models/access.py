@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Values = NDArray[np.float32]
 
 LIMIT_MIN = 720.0
-"""Walks longer than half a day count as none."""
+"""Walks longer than half a day count as none: an assumption."""
 SNAP_CELLS = 10
 """How far from a site that stands where nobody walks the next cell may lie that one can walk."""
 NOBODY = -1

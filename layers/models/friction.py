@@ -34,10 +34,14 @@ SPEEDS = Path(__file__).resolve().parents[2] / "data" / "seed" / "walking_speeds
 
 
 class CoverSpeed(NamedTuple):
-    """A row of the table: speed on the flat in km/h (0: nobody walks there) and where the figure is from."""
+    """A row of the table: speed on the flat in km/h (0: nobody walks there) and where the figure is from.
+
+    `assumption`: no work that was read gives this speed for this cover.
+    """
 
     cover: str
     flat_kmh: float
+    assumption: bool
     source: str
 
 
@@ -94,7 +98,10 @@ def tobler_kmh(slope: NDArray[np.float64]) -> NDArray[np.float64]:
 def cover_speeds(path: Path = SPEEDS) -> dict[str, CoverSpeed]:
     """The table by name of cover."""
     with path.open(encoding="utf-8", newline="") as file:
-        read = [CoverSpeed(row["cover"], float(row["flat_kmh"]), row["source"]) for row in csv.DictReader(file)]
+        read = [
+            CoverSpeed(row["cover"], float(row["flat_kmh"]), row["status"] != "published", row["source"])
+            for row in csv.DictReader(file)
+        ]
     return {row.cover: row for row in read}
 
 

@@ -83,7 +83,7 @@ def furness(weights: Floats, origins: Floats, destinations: Floats) -> Floats:
 
 def _balanced(flows: Floats, origins: Floats, destinations: Floats) -> Floats:
     """Some rounds of Furness's balancing, then Newton's method on the logarithms of the balancing factors, which converges where
-    close pairs of places make Furness's alone take thousands of rounds. The factors minimise a convex function (Wilson 1970).
+    close pairs of places make Furness's alone take thousands of rounds. The factors minimise a convex function.
     """
     for _ in range(ROUNDS):
         flows = flows * _ratio(origins, flows.sum(axis=1))[:, None]

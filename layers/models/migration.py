@@ -31,6 +31,7 @@ LOW, HIGH = 0.05, 0.95
 ELASTICITY = 1.0
 """Arrivals per cent for one per cent of jobs. An assumption: in the gravity model's own form attraction is proportional to mass."""
 ELASTICITY_ERROR = 0.3
+"""Assumed."""
 
 
 class Interval(NamedTuple):

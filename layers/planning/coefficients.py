@@ -1,4 +1,4 @@
-"""Published coefficients that turn floor area into dwellings, people and jobs; the table is data/seed/massing_coefficients.csv."""
+"""Coefficients that turn floor area into dwellings, people and jobs, published or assumed: data/seed/massing_coefficients.csv."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ TABLE = ROOT / "data" / "seed" / "massing_coefficients.csv"
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One figure with its unit and where it is published, or why it is assumed."""
+    """One figure with its unit and where it is published, or, as an `assumption`, why it is taken."""
 
     name: str
     value: float
     unit: str
+    assumption: bool
     source: str
 
 
@@ -30,7 +31,7 @@ def coefficients() -> Mapping[str, Coefficient]:
     try:
         with TABLE.open(newline="", encoding="utf-8") as file:
             rows = [
-                Coefficient(row["name"], float(row["value"]), row["unit"], row["source"])
+                Coefficient(row["name"], float(row["value"]), row["unit"], row["status"] != "published", row["source"])
                 for row in csv.DictReader(file)
             ]
     except (OSError, KeyError, ValueError) as error:

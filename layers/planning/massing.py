@@ -2,7 +2,7 @@
 
 On each parcel stands one rectangle inside the setbacks, of no more than the coverage, with as many storeys as the height limit and
 the floor area ratio leave. Uses are dealt out until each has its share of the floor area; dwellings, people and jobs follow by the
-published coefficients.
+table of coefficients.
 """
 
 from __future__ import annotations

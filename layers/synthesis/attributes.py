@@ -25,7 +25,7 @@ _LOW_ROOFS = np.cumsum([0.56, 0.24, 0.14, 0.00, 0.06])
 _TALL_ROOFS = np.cumsum([0.06, 0.24, 0.04, 0.00, 0.66])
 
 _DWELLING_M2 = 52.0
-"""Gross floor area that a dwelling in a shared building takes."""
+"""Gross floor area that a dwelling in a shared building takes. Assumed."""
 _STOREY_M = 2.9
 _TALL_STOREY_M = 3.5
 _PLINTH_M = 0.3

@@ -57,7 +57,10 @@ class Country:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How ground becomes plots and houses. Lengths in metres, areas in square metres, shares as fractions."""
+    """How ground becomes plots and houses. Lengths in metres, areas in square metres, shares as fractions.
+
+    Working assumptions, but for the mean household.
+    """
 
     max_slope_percent: float = 35.0
     setback_m: float = 1.5
@@ -67,7 +70,7 @@ class Rules:
     mean_household: float = 4.0
     """Persons per dwelling in the whole region (Rwanda's census of 2022: 4.0); sectors vary about it as they did before."""
     dwellings_per_ha: float = 48.0
-    """Net density at which dwellings begin to share a building: about 210 m2 of plot for each, as in Kigali's dense quarters."""
+    """Net density at which dwellings begin to share a building: about 210 m2 of plot for each."""
     plot_min_m2: float = 190.0
     plot_max_m2: float = 2400.0
     settled_share: float = 0.66

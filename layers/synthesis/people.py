@@ -12,9 +12,9 @@ from layers.synthesis.country import Rules
 from layers.synthesis.frames import Floats, Ints, metres_per_degree
 
 SHARE_CV = 0.35
-"""Coefficient of variation of a village's share of its sector, which rests on a count from before 2012."""
+"""Coefficient of variation of a village's share of its sector, which rests on a count from before 2012. Assumed."""
 HOUSEHOLD_SD = 2.1
-"""Standard deviation of household size in persons (Poisson about 4.0, a little wider)."""
+"""Standard deviation of household size in persons (Poisson about 4.0, a little wider). Assumed."""
 
 
 def share(total: Ints, weight: Floats, group: Ints) -> Ints:

@@ -188,6 +188,8 @@ def test_a_surface_with_cells_without_height_is_refused():
 def test_the_table_of_speeds_names_a_source_for_each_cover_and_nobody_walks_on_water():
     speeds = cover_speeds(SPEEDS)
     assert all(row.source for row in speeds.values())
+    assert all("assumption" in row.source for row in speeds.values() if row.assumption)
+    assert not speeds["road"].assumption
     pace = pace_of(
         np.array([0, 11, 12, 13]), {0: "outside", 11: "wetland (working guess)", 12: "water", 13: "settlement"}, speeds
     )

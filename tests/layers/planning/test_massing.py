@@ -6,6 +6,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layers.planning.coefficients import coefficients
 from layers.planning.layout import lay_out
 from layers.planning.massing import Masses, Wish, masses
 from layers.planning.relief import Relief
@@ -77,6 +78,12 @@ def test_uses_have_their_shares_of_the_floor_area() -> None:
     for use, share in RULES.shares.items():
         own = made.floor_area_m2[np.array(made.use) == use].sum() / floor
         assert abs(own - share) < 0.06, use
+
+
+def test_a_coefficient_that_is_assumed_says_so() -> None:
+    table = coefficients()
+    assert all("assumption" in one.source for one in table.values() if one.assumption)
+    assert not table["household"].assumption
 
 
 def test_people_are_dwellings_times_the_mean_household_in_all() -> None:

@@ -52,7 +52,7 @@ def test_height_use_and_demolition_follow_one_another(plans: Plans) -> None:
     assert (taller["height_m"], taller["storeys"], taller["people"]) == (12.0, 4, 56)
     shop = plans.run(branch, "building.use", buildings=[ident], use="commercial").outcome.edits[0].fields
     assert (shop["people"], shop["dwellings"]) == (0, 0)
-    assert shop["jobs"] == round(800 / (17.5 / 0.85))
+    assert shop["jobs"] == round(800 / (17.5 / 0.825))
     gone = plans.run(branch, "building.demolish", buildings=[ident])
     assert gone.outcome.edits[0].operation == "remove"
 

@@ -27,13 +27,13 @@ INDICATORS = (
     Indicator(
         "carbon.embodied", Titles("CO2 y'ibikoresho by'ubwubatsi", "Embodied CO2 of planned buildings", "CO2 incorporé des bâtiments prévus"),
         "t", "Floors of planned buildings times the CO2 of making their materials, by use and storeys; all but low homes are assumptions.",
-        numerator=planned(_embodied, 1000.0), fields=("use", "storeys", "floor_area_m2"), sources=cited(TABLE), digits=1, group="carbon",
+        numerator=planned(_embodied, 1000.0), fields=("use", "storeys", "floor_area_m2"), sources=cited(TABLE, "embodied"), digits=1, group="carbon",
         origin="modelled",
     ),
     Indicator(
         "carbon.operational", Titles("CO2 y'amashanyarazi", "CO2 of electricity in a year", "CO2 de l'électricité par an"), "t/a",
         "Electricity demand of a year, which rests on assumptions, times the CO2 of the grid; wood and charcoal for cooking, which are more, are not in it.",
         numerator=energy.scaled(_operational, 1000.0), fields=energy.FIELDS, parameters=(energy.CONNECTED,),
-        sources=(*cited(TABLE), *cited(energy.TABLE)), digits=1, group="carbon", origin="modelled",
+        sources=(*cited(TABLE, "grid"), *cited(energy.TABLE, "annual_per_dwelling", "annual_per_floor")), digits=1, group="carbon", origin="modelled",
     ),
 )  # fmt: skip

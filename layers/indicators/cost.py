@@ -39,20 +39,20 @@ def _pipes(atoms: Atoms) -> Demand:
     return of_pipes(table(TABLE), atoms.fields["diameter_mm"], atoms.fields["shape_length_m"])
 
 
-def _indicator(name: str, titles: Titles, of: Callable[[Atoms], Demand], layer: str, fields: tuple[str, ...], what: str) -> Indicator:  # fmt: skip
+def _indicator(name: str, titles: Titles, of: Callable[[Atoms], Demand], layer: str, fields: tuple[str, ...], what: str, kind: str) -> Indicator:  # fmt: skip
     return Indicator(
         f"cost.{name}", titles, "million RWF",
-        f"{what} of planned features by unit cost, nearly all of them assumptions; land, what is demolished, design and tax are not in it,"
+        f"{what} of planned features by unit cost, which are assumptions but for paved roads; land, what is demolished, design and tax are not in it,"
         " prices are those of the sources.",
-        numerator=planned(of, MILLION), layer=layer, fields=fields, sources=cited(TABLE), digits=1, group="cost", origin="modelled",
+        numerator=planned(of, MILLION), layer=layer, fields=fields, sources=cited(TABLE, kind), digits=1, group="cost", origin="modelled",
     )  # fmt: skip
 
 
 INDICATORS = (
     _indicator("buildings", Titles("Ikiguzi cy'inyubako", "Cost of planned buildings", "Coût des bâtiments prévus"), _buildings,
-               BUILDINGS, ("use", "floor_area_m2"), "Floors by use"),
+               BUILDINGS, ("use", "floor_area_m2"), "Floors by use", "building"),
     _indicator("roads", Titles("Ikiguzi cy'imihanda", "Cost of planned roads", "Coût des routes prévues"), _roads,
-               "infrastructure.roads", ("class", "surface", "shape_length_m"), "Length by class and surface"),
+               "infrastructure.roads", ("class", "surface", "shape_length_m"), "Length by class and surface", "road"),
     _indicator("pipes", Titles("Ikiguzi cy'imiyoboro", "Cost of planned pipes", "Coût des conduites prévues"), _pipes,
-               "infrastructure.pipes", ("diameter_mm", "shape_length_m"), "Length by diameter"),
+               "infrastructure.pipes", ("diameter_mm", "shape_length_m"), "Length by diameter", "pipe"),
 )  # fmt: skip

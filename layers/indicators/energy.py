@@ -52,7 +52,8 @@ INDICATORS = (
     Indicator(
         "energy.annual", Titles("Amashanyarazi akenerwa ku mwaka", "Electricity demand of a year", "Demande annuelle d'électricité"),
         "MWh/a", "Dwellings on the grid and floors by use, each times a coefficient, every one an assumption; nothing is metered.",
-        numerator=scaled(kwh, 1000.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
+        numerator=scaled(kwh, 1000.0), fields=FIELDS, parameters=(CONNECTED,),
+        sources=cited(TABLE, "annual_per_dwelling", "annual_per_floor"), group="energy", origin="modelled",
     ),
     Indicator(
         "energy.peak", Titles("Amashanyarazi akenerwa cyane", "Electricity demand at the evening peak", "Demande d'électricité à la pointe du soir"),

@@ -83,12 +83,13 @@ def of_use(rows: Table, quantity: str, uses: Words, *, other: str = "other") -> 
     return values[which.reshape(-1)], errors[which.reshape(-1)]
 
 
-def cited(name: str) -> tuple[str, ...]:
-    """What a table's published lines rest on, each once, and the table itself with how many of its lines are assumptions."""
-    rows = table(name).values()
+def cited(name: str, *quantities: str) -> tuple[str, ...]:
+    """What a table's published lines rest on, each once, and the table itself with how many of its lines are assumptions.
+
+    `quantities`: those alone are asked for; none: all of them.
+    """
+    rows = [one for (quantity, _), one in table(name).items() if not quantities or quantity in quantities]
     published = dict.fromkeys(one.source for one in rows if not one.assumption)
     assumed = sum(one.assumption for one in rows)
-    return (
-        *published,
-        f"data/seed/{name}.csv: {assumed} of {len(rows)} coefficients are working assumptions, marked there",
-    )
+    marked = f": {assumed} of {len(rows)} coefficients are working assumptions, marked there" if assumed else ""
+    return (*published, f"data/seed/{name}.csv{marked}")

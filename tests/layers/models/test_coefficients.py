@@ -31,7 +31,16 @@ def test_each_line_has_a_source_and_a_range_about_its_value(name: str) -> None:
     assert all(one.source and one.low <= one.value <= one.high for one in rows.values())
     assert all("assumption" in one.source for one in rows.values() if one.assumption)
     assumed = sum(one.assumption for one in rows.values())
-    assert f"{assumed} of {len(rows)} coefficients are working assumptions" in coefficients.cited(name)[-1]
+    said = coefficients.cited(name)
+    assert f"{assumed} of {len(rows)} coefficients are working assumptions" in said[-1]
+    assert len(said) == 1 + len({one.source for one in rows.values() if not one.assumption})
+
+
+def test_what_is_cited_is_what_is_reckoned_with() -> None:
+    roads, pipes = (coefficients.cited("unit_costs", kind) for kind in ("road", "pipe"))
+    assert "Musanze" in roads[0]
+    assert "2 of 3 coefficients" in roads[-1]
+    assert pipes == ("data/seed/unit_costs.csv: 3 of 3 coefficients are working assumptions, marked there",)
 
 
 def test_a_line_that_is_neither_published_nor_assumed_is_an_error(

@@ -20,7 +20,7 @@ from layers.spec import Titles
 LEVEL = Parameter("flood_level_m", "m", 2.0, 0.0, 50.0, "Height of the water above the nearest channel")
 ERROR = Parameter("height_error_m", "m", 1.0, 0.0, 10.0, "Standard error of heights above the channel (a working assumption)")  # fmt: skip
 NOBRE = "Nobre et al. 2011, Journal of Hydrology 404, 13-29 (height above the nearest drainage); Wang and Liu 2006 (filled depressions), pyflwdir"
-_METHOD = "at most the flood level above the channel that their water runs to (cells of 50 m, channels from 1 km2); no discharge, no time, no dykes."
+_METHOD = "at most the flood level above the channel that their water runs to (cells of 50 m, channels from 1 km2, an assumption); no discharge, no time, no dykes."
 
 
 def below(of: Sum) -> Sum:

@@ -31,7 +31,7 @@ SEED = Parameter("migration_seed", "", 2022, 0, 2**32 - 1, "Seed of the Monte Ca
 SOURCES = (
     "WorldPop 2016, internal migration flows 2005-2010, CC BY 4.0: the output of a gravity model for ten units, not a count",
     "Wilson 1971, Environment and Planning 3:1-32; Flowerdew and Aitkin 1982, Journal of Regional Science 22:191-202",
-    "data/seed/migration_parameters.csv",
+    "data/seed/migration_parameters.csv: growth from the censuses; jobs per inhabitant, evenly spread, and elasticity are assumptions",
 )
 VALID: tuple[PlaceKind, ...] = ("district", "province", "country")
 _INPUTS = ("migration.flows", CENSUS, "land.districts", "land.shocks", "infrastructure.buildings")

@@ -21,7 +21,7 @@ Heights = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 CHANNEL_KM2 = 1.0
-"""Catchment from which a channel is taken to run, where none is mapped. A working assumption: in steep, humid headwaters 0.1 to 5 km2 are in use."""
+"""Catchment from which a channel is taken to run, where none is mapped. A working assumption."""
 _VOID = np.float32(-9999.0)
 
 

@@ -22,7 +22,7 @@ DIST: Final = Path(__file__).parent / "dist"
 """What `npm run build` leaves: the bundles, their style sheets and `fonts/`."""
 KIGALI: Final = {"longitude": 30.0605, "latitude": -1.9475, "zoom": 15.4, "pitch": 50.0, "bearing": 20.0}
 COUNTRY: Final = {"longitude": 29.92, "latitude": -1.98, "zoom": 7.9, "pitch": 0.0, "bearing": 0.0}
-TOOLS: Final = ("time", "alerts", "flows", "draw", "sun", "table", "share", "tour")
+TOOLS: Final = ("time", "alerts", "flows", "draw", "sun", "flood", "table", "share", "tour")
 MOST_CORNERS: Final = 10_000
 
 

@@ -38,9 +38,23 @@ class Address:
     """Whether the page stands within another: the map without panels."""
 
 
-def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
+def preferred_language(header: str) -> str:
+    """The language that a browser asks for first (Accept-Language, RFC 9110 section 12.5.4) among those of the app."""
+    ranked: list[tuple[float, str]] = []
+    for part in header[:1000].split(","):
+        name, _, weight = part.partition(";q=")
+        try:
+            ranked.append((-float(weight or 1), name.strip().partition("-")[0].lower()))
+        except ValueError:
+            continue
+    return next(
+        (name for weight, name in sorted(ranked, key=lambda one: one[0]) if name in LANGUAGES and weight), FALLBACK
+    )
+
+
+def read_address(query: Mapping[str, str], known: Collection[str], *, language: str = FALLBACK) -> Address:
     """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`, `t`, `embed`. `known` are the catalogue's layers;
-    other names, numbers out of range and other words count as not said.
+    other names, numbers out of range and other words count as not said. `language`: where the query names none.
     """
     on = query.get("on")
     layers = None if on is None else frozenset(name for name in on.split(",") if name in known or SCENE.fullmatch(name))
@@ -50,7 +64,7 @@ def read_address(query: Mapping[str, str], known: Collection[str]) -> Address:
         camera=_camera(query.get("at", "")),
         layers=layers,
         themes=_themes(query.get("by", "")),
-        language=_one_of(query.get("lang", ""), LANGUAGES, FALLBACK),
+        language=_one_of(query.get("lang", ""), LANGUAGES, language),
         theme=_one_of(query.get("theme", ""), ("light", "dark"), "light"),
         mode=_one_of(query.get("mode", ""), MODES, "look"),
         selected=selected,

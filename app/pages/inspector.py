@@ -93,6 +93,39 @@ def flows_html(rows: Sequence[Row], say: Words) -> str:
     )
 
 
+AT_A_GLANCE: Final = (
+    "infrastructure.buildings",
+    "land.villages",
+    "services.hospitals",
+    "services.health_centres",
+    "services.health_posts",
+    "services.schools",
+    "iot.sensors",
+)
+
+
+def glance_html(catalogue: Sequence[Row], say: Words) -> str:
+    """The card when nothing is chosen: how much the twin holds, marked as it was made, and what can be done."""
+    by_name = {str(one["name"]): one for one in catalogue}
+    held = [(by_name[name], int(by_name[name].get("count") or 0)) for name in AT_A_GLANCE if name in by_name]
+    rows = "".join(
+        f'<tr><th scope="row">{escape(say.title(entry.get("titles"), str(entry["name"])))} '
+        f'<span class="mark" title="{escape(told(origins_of(entry), say))}">{mark_of(origins_of(entry))}</span></th>'
+        f'<td class="figure">{number(count)}</td></tr>'
+        for entry, count in held
+        if count
+    )
+    hints = "".join(
+        f'<p class="hint">{escape(say(text))}</p>'
+        for text in (
+            "Click anything on the map to see what is known of it and where that comes from.",
+            "Press / to search, 1 to 5 for the modes, ? for the tour.",
+        )
+    )
+    head = f"<h2>{escape(say('The twin at a glance'))}</h2><table>{rows}</table>" if rows else ""
+    return f'<article class="card">{head}{hints}</article>'
+
+
 def hint_html(text: str) -> str:
     """A card that says what to do, or what went wrong."""
     return f'<article class="card"><p class="hint">{escape(text)}</p></article>'

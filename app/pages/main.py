@@ -15,10 +15,10 @@ from panel.viewable import Viewable
 from app.i18n import LANGUAGES, Words, words
 from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap, SensorChart
 from app.map.looks import all_looks
-from app.pages.address import MODES, SCENE, Address, read_address
+from app.pages.address import MODES, SCENE, Address, preferred_language, read_address
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
-from app.pages.inspector import feature_html, flows_html, hint_html
+from app.pages.inspector import feature_html, flows_html, glance_html, hint_html
 from app.pages.look import BARE_SX, CONTRAST, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, chart_texts, list_texts, map_texts
@@ -53,7 +53,9 @@ class Planner:
         self.context = context
         self.catalogue = list(context.catalogue())
         self.entries: dict[str, Row] = {str(one["name"]): one for one in self.catalogue}
-        address = read_address(dict(context.query) or _session_query(), self.entries)
+        address = read_address(
+            dict(context.query) or _session_query(), self.entries, language=preferred_language(_said("accept-language"))
+        )
         self.say: Words = words(address.language)
         self.mode = address.mode if address.mode in self.modes() else "look"
         self.renewals = 0
@@ -77,7 +79,7 @@ class Planner:
         )
         self.languages = _switch({name: name for name in LANGUAGES}, address.language)
         self.modes_switch = _switch({}, None)
-        self.theme_button = pmui.IconButton(icon=CONTRAST, size="small", margin=(0, 4))
+        self.theme_button = pmui.IconButton(icon=CONTRAST, size="small", margin=(0, 4), align="center")
         self.page = self._make_page(address)
         self.relabel()
         self._begin_early()
@@ -137,9 +139,7 @@ class Planner:
                 self.say("Click a point to read its latest value. A grey point has been silent for ten minutes.")
             )
         else:
-            self.card.object = hint_html(
-                self.say("Click anything on the map to see what is known of it and where that comes from.")
-            )
+            self.card.object = glance_html(self.catalogue, self.say)
 
     def open_feature(self, layer: str, fid: int, *, told: Mapping[str, Any]) -> None:
         """Shows a feature: what the twin holds of it, over what the map already told of it."""
@@ -342,8 +342,12 @@ def _switch(options: dict[str, str], value: str | None) -> pmui.RadioButtonGroup
 
 def _on_phone() -> bool:
     """Whether the browser says that it is a phone's: its panels begin closed. Other narrow windows tell later."""
-    said = {name.lower(): value for name, value in (pn.state.headers or {}).items()}
-    return said.get("sec-ch-ua-mobile") == "?1" or " Mobile" in said.get("user-agent", "")
+    return _said("sec-ch-ua-mobile") == "?1" or " Mobile" in _said("user-agent")
+
+
+def _said(header: str) -> str:
+    """A header of the page's own request; its name in lower case."""
+    return next((str(value) for name, value in (pn.state.headers or {}).items() if name.lower() == header), "")
 
 
 def _session_query() -> dict[str, str]:

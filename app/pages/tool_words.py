@@ -126,6 +126,16 @@ def panel_texts(say: Words) -> dict[str, str]:
         "flows_told": say("{flows} flows of at least {least} people: {people} people, {share} % of all who moved"),
         "flows_chord": say("Flows between districts; the table lists the same figures"),
         "flows_none": say("No flow is that large. Move the slider back."),
+        "do_flood": say("Flood"),
+        "about_flood": say("Flood by water level ≈ modelled"),
+        "flood_level": say("Water level"),
+        "flood_told": say("What lies less than {level} m over the nearest stream"),
+        "flood_depth": say("depth of the water"),
+        "flood_busy": say("Fetching heights over the streams; the first time this may take minutes…"),
+        "flood_says": say("It says: which ground lies low beside water, from the elevation model alone."),
+        "flood_not": say(
+            "It does not say: how often such a level comes, how fast, or what dykes and culverts hold back."
+        ),
         "do_table": say("Table"),
         "about_table": say("The map as a table"),
         "table": say("The map as a table"),

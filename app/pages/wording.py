@@ -41,7 +41,7 @@ def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
         "home": say("Kigali"),
         "country": say("The whole country"),
         "live_connecting": say("Connecting to the sensors…"),
-        "live_live": say("Live: {count} sensors"),
+        "live_live": say("{count} sensors"),
         "live_lost": say("The sensors cannot be reached; trying again"),
         "live_off": "",
         "simulated": say("simulated"),

@@ -109,7 +109,9 @@ export class Strip {
     const words = this.#texts[`live_${feed.state}`] ?? "";
     const count = feed.sensors.size;
     this.#live.dataset["state"] = feed.state;
-    this.#live.textContent = feed.state === "live" ? `${words.replace("{count}", String(count))}${feed.isSimulated() ? ` ◇ ${this.#texts["simulated"] ?? ""}` : ""}` : words;
+    const mark = feed.isSimulated() ? " ◇" : "";
+    this.#live.textContent = feed.state === "live" ? `${words.replace("{count}", String(count))}${mark}` : words;
+    this.#live.title = mark ? `${this.#live.textContent} ${this.#texts["simulated"] ?? ""}` : "";
     this.#live.hidden = feed.state === "off";
   }
 }

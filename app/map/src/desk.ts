@@ -6,6 +6,7 @@ import { viewportOf } from "./address";
 import { chosenFlows, FlowsPanel } from "./chord";
 import { flyTo } from "./controls";
 import { Draw, type Drawn, type Shape } from "./draw";
+import { Flood } from "./flood";
 import type { Flow } from "./flows";
 import { Health } from "./health";
 import type { LiveFeed } from "./live";
@@ -50,6 +51,7 @@ export class Desk {
   readonly #table: TableTwin;
   readonly #share: SharePanel;
   readonly #sun: Sun;
+  readonly #flood: Flood;
   readonly #flowsPanel: FlowsPanel;
   readonly #tour: Tour;
   readonly #buttons = new Map<string, HTMLButtonElement>();
@@ -75,6 +77,7 @@ export class Desk {
     const shown = (): string[] => Object.entries(on.model().layers).filter(([name, state]) => state.visible && !name.includes(":")).map(([name]) => name);
     this.#share = new SharePanel({ texts, picture: () => on.picture(), layers: shown, bounds: () => viewportOf(on.map).bounds });
     this.#sun = new Sun(on.map, (sun) => on.solids()?.shine(sun));
+    this.#flood = new Flood(on.map);
     this.#flowsPanel = new FlowsPanel(() => on.draw());
     this.#tour = new Tour(this.panels);
     this.#told.setAttribute("role", "status");
@@ -112,7 +115,7 @@ export class Desk {
 
   say(): void {
     const { texts } = this.on.model();
-    for (const part of [this.time, this.health, this.#alerts, this.#sun, this.#flowsPanel, this.#tour]) part.say(texts);
+    for (const part of [this.time, this.health, this.#alerts, this.#sun, this.#flood, this.#flowsPanel, this.#tour]) part.say(texts);
     for (const [name, made] of this.#buttons) {
       made.textContent = texts[`do_${name}`] ?? name;
       made.title = texts[`about_${name}`] ?? "";
@@ -135,9 +138,10 @@ export class Desk {
     if (name === "table" && this.panels.name !== name) this.#table.show();
     if (name === "share" && this.panels.name !== name) this.#share.show();
     if (name === "alerts") this.#alerts.renew();
-    if (name === "sun" && this.panels.name !== name) {
-      this.panels.show(name, title, this.#sun.body, () => this.#sun.close());
-      return this.#sun.open();
+    const painting = { sun: this.#sun, flood: this.#flood }[name];
+    if (painting && this.panels.name !== name) {
+      this.panels.show(name, title, painting.body, () => painting.close());
+      return painting.open();
     }
     if (name === "tour") return this.#tour.open();
     const bodies: Record<string, HTMLElement> = { table: this.#table.body, share: this.#share.body, alerts: this.#alerts.body, flows: this.#flowsPanel.body, draw: this.#shapes() };
@@ -171,7 +175,7 @@ export class Desk {
   #place(): void {
     const { root, strip } = this.on;
     const acts = element("div", "twin-tools");
-    for (const name of ["alerts", "flows", "draw", "sun", "table", "share"]) {
+    for (const name of ["alerts", "flows", "draw", "sun", "flood", "table", "share"]) {
       if (!this.#offers(name)) continue;
       const made = button(name, () => this.press(name), `twin-tool twin-tool-${name}`);
       this.#buttons.set(name, made);

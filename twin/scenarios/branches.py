@@ -183,8 +183,9 @@ def _changes(
         stands = found.get(ident, NOWHERE)
         start[ident] = Standing(moved[ident][0], stands.under).view() if ident in moved else stands.view()
     wanted = dict(start)
-    for edit in edits:
-        wanted[edit.id] = _edited(session, edit, wanted[edit.id], kinds, fids, usual)
+    drawn = checks.plain(edits, kinds["geom"])
+    for number, edit in enumerate(edits):
+        wanted[edit.id] = _edited(session, edit, wanted[edit.id], kinds, fids, usual, drawn.get(number))
     for ident in ids:
         stands = found.get(ident, NOWHERE)
         target = wanted[ident]
@@ -234,9 +235,10 @@ def _fids(session: Session, layer: str, found: Mapping[str, Standing], edits: li
 
 
 def _edited(
-    session: Session, edit: Edit, seen: View | None, kinds: Mapping[str, str], fids: Mapping[str, int], usual: str
-) -> View | None:
-    """The feature after the edit, of the feature as the editor saw it."""
+    session: Session, edit: Edit, seen: View | None, kinds: Mapping[str, str], fids: Mapping[str, int], usual: str,
+    drawn: str | None,
+) -> View | None:  # fmt: skip
+    """The feature after the edit, of the feature as the editor saw it. `drawn`: its geometry where that was looked at already."""
     if edit.operation == "add" and seen is not None:
         raise Conflict(f"{edit.layer} has a feature {edit.id} already", remedy="modify it, or add under another id")
     if edit.operation != "add" and seen is None:
@@ -246,7 +248,7 @@ def _edited(
         )
     if edit.operation == "remove":
         return None
-    drawn = checks.geometry(edit, kinds["geom"])
+    drawn = drawn or checks.geometry(edit, kinds["geom"])
     given = checks.fields(edit, kinds)
     row: Row = {} if seen is None else seen.row
     fid = fids[edit.id] if seen is None else seen.fid

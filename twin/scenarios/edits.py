@@ -6,11 +6,12 @@ What a layer's contract asks beyond that (choices, ranges, the country's border)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import shapely
 
 from twin.errors import BadInput
@@ -93,6 +94,30 @@ def _value(value: Any, kind: str) -> Any:
     return value
 
 
+def plain(edits: Sequence[Edit], kind: str) -> dict[int, str]:
+    """By place in `edits`, what `geometry` gives for those that are in order as they came, taken all at once; the others are left out."""
+    places = [n for n, one in enumerate(edits) if one.geometry is not None and one.operation != "remove"]
+    if not places:
+        return {}
+    shapes = np.array([edits[n].geometry for n in places], dtype=object)
+    wanted = _wanted(kind)
+    west, south, east, north = shapely.bounds(shapes).T
+    fine = (
+        (west >= -180) & (east <= 180) & (south >= -90) & (north <= 90)
+    )  # false for an empty one, whose bounds are NaN
+    fine &= shapely.get_num_coordinates(shapes) <= MOST_CORNERS
+    if wanted != "Geometry":
+        fine &= shapely.get_type_id(shapes) == shapely.GeometryType[wanted.upper()].value
+    fine[fine] = shapely.is_valid(shapes[fine])
+    written = shapely.to_wkb(shapely.set_srid(shapely.force_2d(shapes[fine]), 4326), hex=True, include_srid=True)
+    return dict(zip(np.array(places)[fine].tolist(), written.tolist(), strict=True))
+
+
+def _wanted(kind: str) -> str:
+    """Of a column's type, such as `geometry(MultiPolygon,4326)`, that of its geometries."""
+    return kind.removeprefix("geometry(").partition(",")[0]
+
+
 def geometry(edit: Edit, kind: str) -> str | None:
     """The edit's geometry as hex EWKB (EPSG:4326) of the layer's type, None where it brings none.
 
@@ -116,7 +141,7 @@ def geometry(edit: Edit, kind: str) -> str | None:
         raise _refused(
             edit, f"it is not valid ({shapely.is_valid_reason(given)[:80]})", "draw it without crossing itself"
         )
-    wanted = kind.removeprefix("geometry(").partition(",")[0]
+    wanted = _wanted(kind)
     flat = shapely.force_2d(given)
     if wanted not in ("Geometry", flat.geom_type):
         parts = shapely.get_parts(flat)

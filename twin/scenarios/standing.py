@@ -79,7 +79,10 @@ class Word:
 
     def told(self) -> dict[str, Any]:
         """As JSON, for `jsonb_populate_record`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "fid": self.fid, "classification": self.classification, "operation": self.operation, "geom": self.geom, "was": self.was,
+            "row": self.row, "before": self.before, "was_row": self.was_row, "change_set": self.change_set,
+        }  # fmt: skip
 
     def view(self) -> View | None:
         if self.row is None:
@@ -119,7 +122,11 @@ def word_over(base: View | None, under: View | None, wanted: View | None) -> Wor
         return Word(wanted.fid, wanted.classification, "add", wanted.geom, None, wanted.row, None, None)
     if wanted is None:
         return Word(base.fid, base.classification, "remove", None, base.geom, None, base.digest, base.row)
-    if under is not None and wanted.content() == base.content() == under.content():
+    if (
+        under is not None
+        and wanted.geom == base.geom == under.geom
+        and wanted.content() == base.content() == under.content()
+    ):
         return None
     row = {**wanted.row, "fid": base.fid}
     return Word(base.fid, base.classification, "modify", wanted.geom, base.geom, row, base.digest, base.row)

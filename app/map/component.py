@@ -40,8 +40,12 @@ class TwinMap(JSComponent):
         default=all_looks("light"), doc="By layer, under layers: its colours in 3D and under each theme; selection."
     )
     filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
+    scenario = param.Integer(default=0, bounds=(0, None), doc="The branch that is shown; 0: the base.")
     time = param.String(default="", doc="The moment that is shown, RFC 3339; empty means now. Both ways.")
     tools = param.List(default=["draw", "table"], doc="What the strip offers, of TOOLS.")
+    compare = param.Dict(
+        default={}, doc="What is compared: ids, place, view, indicator, groups; empty: nothing. Both ways."
+    )
     drawing = param.Selector(
         default="", objects=["", "point", "line", "polygon"], doc="The shape to draw; empty: none."
     )
@@ -59,7 +63,7 @@ class TwinMap(JSComponent):
     hovered = param.Dict(default={}, doc="The same for what lies under the pointer.")
     viewport = param.Dict(default={}, doc="The camera as it stands, and bounds: west, south, east, north.")
 
-    mode_wanted = param.Dict(default={}, doc="place, from 1, of the mode that a key asked for; at: when.")
+    mode_wanted = param.Dict(default={}, doc="place, from 1, or name of the mode that was asked for; at: when.")
     heard = param.Dict(
         default={}, doc="layer and seq of the last change that the map heard of and asked its tiles anew for."
     )
@@ -103,3 +107,17 @@ class SensorChart(JSComponent):
     texts = param.Dict(default={})
 
     _bundle: ClassVar[Path] = DIST / "twin-chart.bundle.js"
+
+
+class PlanPanel(JSComponent):
+    """The workbench of a branch beside the page's map; it asks the service by HTTP, as whoever has the session."""
+
+    branch = param.Integer(default=0, bounds=(0, None), doc="The branch that is open; 0: the base. Both ways.")
+    active = param.Boolean(default=False, doc="Whether the page is in the mode of planning.")
+    aside = param.Boolean(default=False, doc="Whether the map is wanted free of panels, where they would cover it.")
+    actor = param.Dict(default={}, doc="Who plans: name, and whether the rights plan, approve and operate are there.")
+    theme = param.Selector(default="light", objects=["light", "dark"])
+    language = param.Selector(default="en", objects=["rw", "en", "fr"])
+    texts = param.Dict(default={})
+
+    _bundle: ClassVar[Path] = DIST / "twin-plan.bundle.js"

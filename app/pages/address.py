@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from app.i18n import FALLBACK, LANGUAGES
 from app.map.component import KIGALI
 from app.map.looks import looks
+from app.pages.compare import read_comparison
 
-MODES = ("look", "live", "migrate")
+MODES = ("look", "plan", "compare", "live", "migrate")
 _LIMITS = ((26.5, 33.3), (-5.2, 1.4), (6.0, 22.0), (0.0, 75.0), (-180.0, 180.0))
 """Least and greatest longitude, latitude, zoom, pitch and bearing."""
 SCENE = re.compile(r"scene:[a-z][a-z0-9_]{0,47}")
 """The name of a scene's switch, beside those of the layers."""
+_NUMBER = re.compile(r"[1-9]\d{0,17}")
 _SELECTED = re.compile(r"([a-z][a-z0-9_]{0,47}\.[a-z][a-z0-9_]{0,47})/(\d{1,10})")
 
 
@@ -31,9 +33,13 @@ class Address:
     language: str = FALLBACK
     theme: str = "light"
     mode: str = "look"
+    branch: int = 0
+    """The branch that is shown; 0: the base."""
     selected: tuple[str, int] | None = None
     time: str = ""
     """RFC 3339 in UTC; empty: now."""
+    compared: Mapping[str, str] = field(default_factory=dict)
+    """What is compared, as the map takes it; empty in other modes."""
     embedded: bool = False
     """Whether the page stands within another: the map without panels."""
 
@@ -60,15 +66,18 @@ def read_address(query: Mapping[str, str], known: Collection[str], *, language: 
     layers = None if on is None else frozenset(name for name in on.split(",") if name in known or SCENE.fullmatch(name))
     found = _SELECTED.fullmatch(query.get("sel", ""))
     selected = (found[1], int(found[2])) if found and found[1] in known else None
+    mode = _one_of(query.get("mode", "compare" if query.get("compare") else ""), MODES, "look")
     return Address(
         camera=_camera(query.get("at", "")),
         layers=layers,
         themes=_themes(query.get("by", "")),
         language=_one_of(query.get("lang", ""), LANGUAGES, language),
         theme=_one_of(query.get("theme", ""), ("light", "dark"), "light"),
-        mode=_one_of(query.get("mode", ""), MODES, "look"),
+        mode=mode,
+        branch=_branch(query.get("branch", "")),
         selected=selected,
         time=_moment(query.get("t", "")),
+        compared=read_comparison(query) if mode == "compare" else {},
         embedded=query.get("embed") == "1",
     )
 
@@ -105,3 +114,8 @@ def _camera(said: str) -> Mapping[str, float]:
     if not all(low <= number <= high for number, (low, high) in zip(numbers, _LIMITS, strict=True)):
         return KIGALI
     return dict(zip(KIGALI, numbers, strict=True))
+
+
+def _branch(said: str) -> int:
+    """The number of a branch; 0, the base, for what is no number."""
+    return int(said) if _NUMBER.fullmatch(said) else 0

@@ -73,7 +73,9 @@ def _place(said: str) -> str:
         numbers = [(float(lon), float(lat)) for lon, lat in corners]
     except ValueError:
         return ""
-    inside = all(math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in numbers)
+    inside = all(
+        math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in numbers
+    )
     return ";".join(f"{round(lon, 5):g},{round(lat, 5):g}" for lon, lat in numbers) if inside else ""
 
 
@@ -83,7 +85,12 @@ def _matching(pattern: re.Pattern[str], said: str) -> str:
 
 def compare_texts(say: Words) -> dict[str, str]:
     """The words of comparing. Values in braces stay for the map to fill."""
-    return _bar_texts(say) | _table_texts(say) | _file_texts(say) | {f"group_{one}": say(word) for one, word in GROUP_WORDS.items()}
+    return (
+        _bar_texts(say)
+        | _table_texts(say)
+        | _file_texts(say)
+        | {f"group_{one}": say(word) for one, word in GROUP_WORDS.items()}
+    )
 
 
 def _bar_texts(say: Words) -> dict[str, str]:
@@ -108,7 +115,9 @@ def _bar_texts(say: Words) -> dict[str, str]:
         "cmp_leave": say("Leave comparing"),
         "cmp_opening": say("Looking for your scenarios…"),
         "cmp_busy": say("Computing {group} ({at} of {count})…"),
-        "cmp_gone": say("Scenario {ids} is not there: it was deleted, or is not yours to see. Choose another in the list."),
+        "cmp_gone": say(
+            "Scenario {ids} is not there: it was deleted, or is not yours to see. Choose another in the list."
+        ),
         "cmp_failed": say("The figures did not come. Check that the service runs."),
         "cmp_again": say("Try again"),
         "cmp_sign_in_title": say("Sign in to compare scenarios"),

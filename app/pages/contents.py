@@ -25,6 +25,8 @@ TITLES: Final = {
 }
 MODE_LAYERS: Final[Mapping[str, Mapping[str, bool]]] = {
     "look": {"migration.flows": False},
+    "plan": {"iot.sensors": False, "migration.flows": False, "land.zones": True, "land.shocks": True},
+    "compare": {"iot.sensors": False, "migration.flows": False},
     "live": {"iot.sensors": True, "migration.flows": False},
     "migrate": {"migration.flows": True, "iot.sensors": False},
 }

@@ -16,10 +16,12 @@ from app.i18n import LANGUAGES, Words, words
 from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap, SensorChart
 from app.map.looks import all_looks
 from app.pages.address import MODES, SCENE, Address, preferred_language, read_address
+from app.pages.compare import address_of, read_comparison
 from app.pages.contents import for_mode, groups, states
 from app.pages.context import PlannerContext, Row
 from app.pages.inspector import feature_html, flows_html, glance_html, hint_html
 from app.pages.look import BARE_SX, CONTRAST, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
+from app.pages.plan import PANEL_WIDTH, plan_panel, plan_texts
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, chart_texts, list_texts, map_texts
 from tiles.palette import Theme
@@ -28,10 +30,17 @@ from twin.errors import TwinError
 
 CSS: Final = (Path(__file__).parent / "planner.css").read_text(encoding="utf-8")
 TEMPLATE: Final = Path(__file__).parent / "page.html"
+CARD_WIDTH: Final = 304
 FLOWS_SHOWN: Final = 12
 SENSORS: Final = "iot.sensors"
 MIGRATE_CAMERA: Final = {**COUNTRY, "pitch": 35.0, "zoom": 8.1}
-WORKING_MODES: Final[Mapping[str, str]] = {"look": "", "live": "iot.sensors", "migrate": "migration.flows"}
+WORKING_MODES: Final[Mapping[str, str]] = {
+    "look": "",
+    "plan": "land.zones",
+    "compare": "",
+    "live": "iot.sensors",
+    "migrate": "migration.flows",
+}
 """A mode is offered when the layer it lives from is in the catalogue."""
 
 
@@ -58,6 +67,7 @@ class Planner:
         )
         self.say: Words = words(address.language)
         self.mode = address.mode if address.mode in self.modes() else "look"
+        self.narrow = False
         self.renewals = 0
         self.embedded = address.embedded
         self.shown: tuple[str, Row] | None = None
@@ -65,6 +75,14 @@ class Planner:
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.card = pn.pane.HTML("", stylesheets=[CSS], sizing_mode="stretch_width", margin=0)
         self.chart = SensorChart(theme=address.theme, sizing_mode="stretch_width", margin=0)
+        self.plan = plan_panel(
+            context,
+            branch=address.branch,
+            active=self.mode == "plan",
+            theme=address.theme,
+            language=address.language,
+            texts=plan_texts(self.say),
+        )
         self.search = PlaceSearch(
             context.search,
             self._layer_title,
@@ -83,6 +101,7 @@ class Planner:
         self.page = self._make_page(address)
         self.relabel()
         self._begin_early()
+        self.plan.link(self.map, branch="scenario")
         self.list.link(self.map, layers="layers", bidirectional=True)
         self._watch()
         if address.selected:
@@ -125,6 +144,7 @@ class Planner:
             style_url=self._style_url(self.theme, say.language),
         )
         self.card.css_classes = [self.theme]
+        self.plan.param.update(language=say.language, texts=plan_texts(say), theme=self.theme)
         self.chart.param.update(texts=chart_texts(say), theme=self.theme)
         self._share()
 
@@ -134,6 +154,8 @@ class Planner:
         self.chart.sensor = ""
         if self.mode == "migrate":
             self.card.object = self._flows()
+        elif self.mode == "plan":
+            self.card.object = ""
         elif self.mode == "live":
             self.card.object = hint_html(
                 self.say("Click a point to read its latest value. A grey point has been silent for ten minutes.")
@@ -175,6 +197,8 @@ class Planner:
             texts=map_texts(self.say, empty=self.is_empty),
             keep_address=True,
             time=address.time,
+            scenario=address.branch,
+            compare=dict(address.compared) if self.mode == "compare" else {},
             tools=[] if address.embedded else list(TOOLS),
             sizing_mode="stretch_both",
             margin=0,
@@ -196,11 +220,11 @@ class Planner:
             header=[header] if whole else [],
             sidebar=[self.list] if whole else [],
             main=[self.map],
-            contextbar=[self.card, self.chart] if whole else [],
+            contextbar=[self.plan, self.card, self.chart] if whole else [],
             sidebar_open=beside,
-            contextbar_open=beside,
+            contextbar_open=beside and self.mode != "compare",
             contextbar_variant="auto",
-            contextbar_width=304,
+            contextbar_width=PANEL_WIDTH if self.mode == "plan" else CARD_WIDTH,
             sidebar_width=280,
             sidebar_resizable=False,
             theme_toggle=False,
@@ -233,10 +257,11 @@ class Planner:
 
     def _watch(self) -> None:
         self.map.param.watch(self._clicked, "clicked")
-        self.map.param.watch(lambda _: self._share(), ["layers", "time"])
+        self.map.param.watch(lambda _: self._share(), ["layers", "time", "compare", "scenario"])
         self.map.param.watch(self._heard, "heard")
         self.map.param.watch(self._pressed, "mode_wanted")
         self.map.param.watch(self._narrowed, "narrow")
+        self.plan.param.watch(self._stand_aside, "aside")
         self.search.param.watch(self._found, "chosen")
         self.languages.param.watch(self._spoken, "value")
         self.modes_switch.param.watch(self._switched, "value")
@@ -265,9 +290,20 @@ class Planner:
 
     def _narrowed(self, _: Any) -> None:
         """Too narrow for panels beside the map: they close, and open over it when they are asked for."""
+        self.narrow = True
         self.page.param.update(sidebar_open=False, contextbar_open=self.shown is not None)
 
+    def _stand_aside(self, event: Any) -> None:
+        """Where the panels cover the map, they leave it free while something is drawn or chosen on it."""
+        if self.narrow:
+            self.page.contextbar_open = not event.new
+
     def _pressed(self, event: Any) -> None:
+        named = event.new.get("name")
+        if named in self.modes():
+            # The key that opened a mode leaves it again.
+            self.modes_switch.value = named if named != self.mode else "look"
+            return
         place = int(event.new.get("place", 0))
         if 1 <= place <= len(self.modes()):
             self.modes_switch.value = self.modes()[place - 1]
@@ -290,9 +326,16 @@ class Planner:
         if event.new is None or event.new == self.mode:
             return
         self.mode = event.new
+        self.map.compare = read_comparison({}) if self.mode == "compare" else {}
         self.map.layers = for_mode(self.map.layers, self.mode)
         if self.mode == "migrate":
             self.map.camera = MIGRATE_CAMERA
+        if self.mode == "compare":
+            self.page.contextbar_open = False
+        self.plan.active = self.mode == "plan"
+        self.page.contextbar_width = PANEL_WIDTH if self.mode == "plan" else CARD_WIDTH
+        if self.mode == "plan":
+            self.page.contextbar_open = True
         self.show_mode()
         self._share("")
 
@@ -326,7 +369,8 @@ class Planner:
             "mode": self.mode,
             "sel": chosen,
             "t": self.map.time,
-        }
+            "branch": str(self.map.scenario or ""),
+        } | address_of(self.map.compare)
         if said != self.map.share:
             self.map.share = said
 

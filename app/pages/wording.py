@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from app.i18n import Words
+from app.pages.compare import compare_texts
 from app.pages.tool_words import tool_texts
 
-MODE_WORDS: Final = {"look": "Look", "live": "Live", "migrate": "Migrate"}
+MODE_WORDS: Final = {"look": "Look", "plan": "Plan", "compare": "Compare", "live": "Live", "migrate": "Migrate"}
 
 SCENE_WORDS: Final = {
     "trees": "Trees",
@@ -21,32 +22,36 @@ SCENE_WORDS: Final = {
 
 def map_texts(say: Words, *, empty: bool = False) -> dict[str, str]:
     """The words of the map's buttons, notes and strip. `{count}` stays for the map to fill; `empty`: nothing is loaded."""
-    return {
-        "language": say.language,
-        "loading": say("Opening the map of Rwanda…"),
-        "no_webgl": say(
-            "This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."
-        ),
-        "empty": say(
-            "Nothing is loaded yet. Run `twin load` (or `twin demo`) where the service runs; the map fills by itself."
-        )
-        if empty
-        else "",
-        "no_style": say("The map did not come. Check that the service runs, then reload the page."),
-        "map_controls": say("Map controls"),
-        "zoom_in": say("Zoom in"),
-        "zoom_out": say("Zoom out"),
-        "north": say("Face north"),
-        "tilt": say("Flat or tilted"),
-        "home": say("Kigali"),
-        "country": say("The whole country"),
-        "live_connecting": say("Connecting to the sensors…"),
-        "live_live": say("{count} sensors"),
-        "live_lost": say("The sensors cannot be reached; trying again"),
-        "live_off": "",
-        "simulated": say("simulated"),
-        "marks": say("◇ synthetic   ◈ schematic   ≈ modelled"),
-    } | tool_texts(say)
+    return (
+        {
+            "language": say.language,
+            "loading": say("Opening the map of Rwanda…"),
+            "no_webgl": say(
+                "This browser cannot draw the 3D map (WebGL 2 is missing). Every layer can be read as a table under /layers."
+            ),
+            "empty": say(
+                "Nothing is loaded yet. Run `twin load` (or `twin demo`) where the service runs; the map fills by itself."
+            )
+            if empty
+            else "",
+            "no_style": say("The map did not come. Check that the service runs, then reload the page."),
+            "map_controls": say("Map controls"),
+            "zoom_in": say("Zoom in"),
+            "zoom_out": say("Zoom out"),
+            "north": say("Face north"),
+            "tilt": say("Flat or tilted"),
+            "home": say("Kigali"),
+            "country": say("The whole country"),
+            "live_connecting": say("Connecting to the sensors…"),
+            "live_live": say("{count} sensors"),
+            "live_lost": say("The sensors cannot be reached; trying again"),
+            "live_off": "",
+            "simulated": say("simulated"),
+            "marks": say("◇ synthetic   ◈ schematic   ≈ modelled"),
+        }
+        | tool_texts(say)
+        | compare_texts(say)
+    )
 
 
 def list_texts(say: Words) -> dict[str, str]:

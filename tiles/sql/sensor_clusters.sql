@@ -1,6 +1,6 @@
 -- One point per cell with how many sensors it stands for; a mean only where all measure the same, bad values apart, and the worst quality.
 (select tenant, classification, (array_agg(fid order by _rank desc, fid))[1] as fid, null::text as id, origin, min(valid_from) as valid_from,
-        max(valid_to) as valid_to, max(_rank) as _rank, count(*)::int as _count, null::bigint as _cell,
+        max(valid_to) as valid_to, max(_rank) as _rank, count(*)::int as _count, null::bigint as _cell, 'infinity'::real as _clearance,
         case when count(*) = 1 then min(station) end as station,
         case when min(phenomenon) = max(phenomenon) then min(phenomenon) end as phenomenon,
         case when min(phenomenon) = max(phenomenon) and min(unit) = max(unit) then min(unit) end as unit,

@@ -25,6 +25,7 @@ from app import job_routes, leader, page, scenery
 from app.auth import Gate, asker_of
 from app.feed import Feed
 from app.feed import router as changes_router
+from app.figures import warm
 from app.forward import Forward
 from app.keeping import Keeper
 from app.outputs import scene_grid
@@ -137,9 +138,10 @@ class Parts(PageParts):
         return [changes.advance_for_ever(self.database), *self.keeper.work()]
 
     async def open_ground(self) -> None:
-        """Open the elevation models before somebody waits for them."""
+        """Open the elevation models, and make what figures rest on, before somebody waits for them."""
         with contextlib.suppress(TwinError):
             await asyncio.to_thread(self.ground.get)
+        await asyncio.to_thread(warm, self.engine, self.database)
 
 
 @contextlib.asynccontextmanager

@@ -204,13 +204,16 @@ class Worker:
 def work(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; the job in its hands goes back to the queue."""
     from app import compose, up
+    from app.figures import kept_engine, make_grids_later
     from app.work import KINDS
 
     up.end_in_order()
     os.nice(NICE)  # the service answers first
     registry = compose.registry()
     database = compose.open_database(settings, registry, migrate=False).database
+    worker = Worker(database, registry, settings, KINDS)
+    make_grids_later(kept_engine(settings, database, registry), database, worker.stopped)
     try:
-        Worker(database, registry, settings, KINDS).run()
+        worker.run()
     finally:
         database.close()

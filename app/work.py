@@ -43,11 +43,11 @@ def _compared(task: Task, engine: Engine, session: Session) -> Comparison:
 
 def compare_work(task: Task) -> Outcome:
     """The comparison as JSON, CSV, XLSX and GeoPackage."""
-    from app.figures import engine_of
+    from app.figures import kept_engine
     from app.reports import geopackage, tables
     from layers.indicators.record import canonical
 
-    engine = engine_of(task.settings, task.database, task.registry)
+    engine = kept_engine(task.settings, task.database, task.registry)
     with task.database.session(task.actor, pool="bulk") as session:
         found = _compared(task, engine, session)
     task.progress(0.9, "writing files")
@@ -62,10 +62,10 @@ def compare_work(task: Task) -> Outcome:
 
 def report_work(task: Task) -> Outcome:
     """The printed report of a comparison."""
-    from app.figures import engine_of
+    from app.figures import kept_engine
     from app.reports.paper import Print, as_pdf
 
-    engine = engine_of(task.settings, task.database, task.registry)
+    engine = kept_engine(task.settings, task.database, task.registry)
     with task.database.session(task.actor, pool="bulk") as session:
         found = _compared(task, engine, session)
         villages = engine.villages.get(session)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import logging
 import os
 import resource
 import statistics
@@ -38,6 +39,7 @@ from twin.grid import Tile, tile_at
 from twin.scenarios import branches
 from twin.scenarios.branches import Edit
 
+log = logging.getLogger("twin.bench")
 BUILDINGS = "infrastructure.buildings"
 PLANNER = actor("bench", "planner")
 EDITS = 60
@@ -52,15 +54,27 @@ _SOME = "select id, st_asbinary(geom), st_x(c), st_y(c) from infrastructure.buil
 
 
 def scenarios_bench() -> list[Row]:
-    """Every row, on a twin of its own."""
+    """Every row, on a twin of its own. What cannot be measured says why in a row of its own, and the rest goes on."""
     rows = [row("load of the machine at the start (1 minute)", os.getloadavg()[0], "processes")]
+    rows += _measured("height above drainage", hand_of_kigali)
     with loaded_twin() as twin:
-        rows += indicators_after_edits(twin)
-        rows += many_branches(twin)
-        rows += large_branch(twin)
-        rows += edits_shown(twin)
-        rows += national_access(twin)
-    return [*rows, *hand_of_kigali()]
+        parts: tuple[Callable[[Loaded], list[Row]], ...] = (
+            indicators_after_edits, large_branch, edits_shown, national_access, many_branches,
+        )  # fmt: skip
+        for part in parts:
+            rows += _measured(part.__name__.replace("_", " "), partial(part, twin))
+    return [*rows, row("load of the machine at the end (1 minute)", os.getloadavg()[0], "processes")]
+
+
+def _measured(what: str, work: Callable[[], list[Row]]) -> list[Row]:
+    """The rows of a part with how long it took, or one that says why there are none."""
+    started = time.perf_counter()
+    try:
+        rows = work()
+    except Exception as error:  # the edge: whatever it is, it is told, and the other parts are measured
+        log.exception("%s could not be measured", what)
+        return [row(f"{what}: {type(error).__name__}: {str(error)[:200]}", float("nan"), "", holds=False)]
+    return [*rows, row(f"all of the above ({what})", time.perf_counter() - started, "s")]
 
 
 def _shifted(xy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from layers.indicators.store import Store
 from layers.indicators.sums import WIDTH, Part, estimate, origins, parts_of, whole
 from layers.indicators.view import View
 from layers.query import check_scenario
-from twin.errors import BadInput, NotFound
+from twin.errors import BadInput, NotFound, TwinError
 
 if TYPE_CHECKING:
     from layers.ground import Ground
@@ -57,6 +57,30 @@ class Engine:
         self.grids = GridKeeper(tuple(grids), settings, registry, ground)
         self.villages = VillageKeeper()
         self.store = Store()
+
+    def warm(self, session: Session) -> None:
+        """Make what every first question waits for: the villages, their tree and their land. Nothing where none are loaded."""
+        try:
+            villages = self.villages.get(session)
+        except NotFound:
+            return
+        _ = villages.tree, villages.digest, villages.land_m2
+
+    def make_grids(self, session: Session) -> list[str]:
+        """Make the grids of the whole country with their usual parameters, so that nobody waits for them; gives the names of those made.
+
+        What is kept on disk is found there by every process. One whose layers are not loaded is left out.
+        """
+        made = []
+        for name, provider in self.grids.providers.items():
+            if provider.tile_m:
+                continue
+            try:
+                self.grids.sampler(session, name, {one.name: one.default for one in provider.parameters}).tile(0, 0)
+            except TwinError:
+                continue
+            made.append(name)
+        return made
 
     def indicator(self, name: str) -> Indicator:
         """Raises NotFound."""

@@ -171,8 +171,8 @@ def test_a_building_drawn_as_a_mesh_is_picked_and_coloured_by_its_use(seen: Seen
     seen.page.mouse.click(box["x"] + int(x), box["y"] + int(y))
     seen.page.locator(".card h2", has_text=known["id"]).wait_for()
     before = seen.canvas()
-    row = seen.page.locator('details[data-row="infrastructure.buildings"]')
-    row.locator("summary").press("Enter")
+    row = seen.page.locator('[data-row="infrastructure.buildings"]')
+    row.locator(".more").press("Enter")
     row.locator("select").select_option("use")
     seen.page.wait_for_function(
         "() => new URLSearchParams(location.search).get('by') === 'infrastructure.buildings:use'"

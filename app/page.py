@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -16,7 +16,7 @@ from app.auth import COOKIE
 from layers import query
 from layers.registry import Registry
 from layers.search import search
-from twin.access import ANONYMOUS, Actor, redeem
+from twin.access import ANONYMOUS, Actor, Right, redeem
 from twin.db import Database
 from twin.scenarios.overlay import table
 from twin.settings import Settings
@@ -90,6 +90,8 @@ def context(parts: Shared) -> PlannerContext:
 
     actor = session_actor(parts.database)
     return PlannerContext(
+        actor=actor.name,
+        rights=frozenset(right for right in get_args(Right) if actor.can(right)),
         catalogue=lambda: parts.catalogue_now(actor),
         feature=_feature(parts, actor),
         search=_search(parts, actor),

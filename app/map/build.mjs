@@ -35,10 +35,11 @@ const shared = {
   legalComments: "none",
   absWorkingDir: new URL(".", import.meta.url).pathname,
   define: { "process.env.NODE_ENV": '"production"' },
+  loader: { ".css": "text" },
   plugins: [workerAsText],
 };
 await build({ ...shared, entryPoints: { "twin-map.bundle": "src/index.ts" }, outdir: OUT.pathname });
-await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts", "twin-page.bundle": "src/page.ts", "twin-chart.bundle": "src/chart.ts" }, outdir: OUT.pathname });
+await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts", "twin-page.bundle": "src/page.ts", "twin-chart.bundle": "src/chart.ts", "twin-plan.bundle": "src/plan.ts" }, outdir: OUT.pathname });
 // The page's own: in parts, so that what is needed later is fetched later; a name changes with its content.
 const page = await build({
   ...shared,

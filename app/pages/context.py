@@ -28,5 +28,9 @@ class PlannerContext:
     styles_url: str = "/styles/{theme}.json?language={language}"
     live_url: str = "/live/ws"
     flows_url: str = "/layers/migration.flows/items?limit=1000"
+    actor: str = "anonymous"
+    """The name of whoever has the session."""
+    rights: frozenset[str] = frozenset()
+    """What they may do beyond reading: plan, approve, operate, administer."""
     query: Mapping[str, str] = field(default_factory=dict)
     """The page's query as it was asked for; empty means the session's own."""

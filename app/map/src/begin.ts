@@ -7,6 +7,9 @@ const STAGE = Symbol.for("twin.stage");
 /** The frame comes after so long even if no boundary stands by then: milliseconds. */
 const PATIENCE_MS = 6000;
 
+/** Where the workbench beside the map is found; it is fetched when it is first wanted. */
+(globalThis as unknown as Record<symbol, unknown>)[Symbol.for("twin.workbench")] = () => import("./plan/workbench");
+
 const begun = document.getElementById("twin-start")!;
 const values = JSON.parse(begun.textContent) as MapModel;
 const stage: Stage = openStage({ ...values, on: () => undefined }, { deep: false });

@@ -19,6 +19,8 @@ export class Changes {
   constructor(
     private readonly map: MapLibre,
     private readonly heard: (change: Heard) => void,
+    /** The branch that is shown, 0: the base. Its changes count as well as the base's. */
+    private readonly branch: () => number,
   ) {}
 
   start(): void {
@@ -27,7 +29,7 @@ export class Changes {
     this.#stream = stream;
     stream.onmessage = (event) => {
       const told = JSON.parse(event.data as string) as Told;
-      if (told.scenario === null) this.#touch(told.layer, told.seq, told.extent);
+      if (told.scenario === null || told.scenario === this.branch()) this.#touch(told.layer, told.seq, told.extent, told.scenario !== null);
     };
     // Too slow to be told of each change: all that is shown may be old.
     stream.addEventListener("missed", () => {
@@ -42,9 +44,9 @@ export class Changes {
   }
 
   /** Changes come in bursts: they are gathered, so that a load asks once. */
-  #touch(layer: string, seq: number, extent: Heard["extent"]): void {
+  #touch(layer: string, seq: number, extent: Heard["extent"], branch = false): void {
     const before = this.#touched.get(layer);
-    this.#touched.set(layer, { layer, seq, extent: before ? union(before.extent, extent) : extent });
+    this.#touched.set(layer, { layer, seq, extent: before ? union(before.extent, extent) : extent, branch: branch && (before?.branch ?? true) });
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => {
       for (const [name, heard] of this.#touched) {

@@ -75,6 +75,11 @@ export class Draw {
     return this.shape !== null;
   }
 
+  /** What is drawn by now, the cursor as its last corner. */
+  get path(): Place[] {
+    return this.#cursor ? [...this.#corners, this.#cursor] : this.#corners;
+  }
+
   start(shape: Shape): void {
     if (this.shape) this.#leave();
     this.shape = shape;

@@ -7,6 +7,7 @@ const MOVES: Record<string, [x: number, y: number]> = {
   ArrowDown: [0, STEP_PX],
 };
 const PANELS: Record<string, string> = { t: "table", a: "alerts", s: "share", d: "draw", "?": "tour" };
+const MODES: Record<string, string> = { c: "compare" };
 const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio]";
 /** The map itself already moves by arrows. */
 const MOVES_ITSELF = ".maplibregl-canvas";
@@ -15,6 +16,8 @@ export interface KeyActs {
   move(x: number, y: number): void;
   /** A mode by its place in the switch, from 1. */
   mode(place: number): void;
+  /** A mode by its name. */
+  named(name: string): void;
   /** Opens or closes a panel by its name. */
   press(name: string): void;
 }
@@ -30,6 +33,7 @@ export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
       const move = target instanceof Element && target.matches(MOVES_ITSELF) ? undefined : MOVES[event.key];
       if (event.key === "/") searchField()?.focus();
       else if (/^[1-9]$/.test(event.key)) acts.mode(Number(event.key));
+      else if (MODES[event.key]) acts.named(MODES[event.key]!);
       else if (PANELS[event.key]) acts.press(PANELS[event.key]!);
       else if (move) acts.move(...move);
       else return;

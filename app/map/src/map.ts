@@ -1,5 +1,5 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
-import { Map as MapLibre, ScaleControl, type StyleSpecification } from "maplibre-gl";
+import { Map as MapLibre, ScaleControl, type StyleSpecification, type VectorTileSource } from "maplibre-gl";
 import { optionsOf } from "./options";
 import { FlowFeed } from "./flows";
 import { viewportOf, writeAddress } from "./address";
@@ -7,6 +7,7 @@ import { Controls, Strip, flight, flyTo } from "./controls";
 import { listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
+import type { Compare, CompareFrom } from "./compare/compare";
 import { isRef, type Heard, type MapModel } from "./model";
 import { fontsReady } from "./fonts";
 import type { Desk, DeskMap } from "./desk";
@@ -17,13 +18,16 @@ import { Choice } from "./choice";
 import type { Solids } from "./solids";
 import { countFrames, listenToPointer } from "./pointer";
 import { Tip } from "./tip";
-import { applyState, factsOf, fetchStyle, firstOf, withState } from "./style";
+import type { Planning, PlanMap } from "./planning";
+import { applyState, factsOf, fetchStyle, firstOf, ofBranch, withBranch, withState } from "./style";
 
 const TICK_MS = 10_000;
 const FLOWS = "migration.flows";
 const SENSORS = "iot.sensors";
 
 export class TwinMap {
+  /** The workbench, where one is open. */
+  planning: Planning | null = null;
   readonly #map: MapLibre;
   readonly #controls: Controls;
   readonly #strip = new Strip();
@@ -32,6 +36,7 @@ export class TwinMap {
   /** Made after the first frame: a second drawing context takes its time. */
   #overlay: Overlay | null = null;
   #desk: Desk | null = null;
+  #compare: Compare | null = null;
   #deepening: Promise<void> | null = null;
   readonly #changes: Changes;
   readonly painted: Promise<void>;
@@ -76,7 +81,7 @@ export class TwinMap {
     root.append(this.#controls.root, this.#strip.root);
     this.say();
     this.#listen(canvas);
-    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard));
+    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard), () => this.#branch);
     this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";
@@ -111,13 +116,15 @@ export class TwinMap {
     this.#desk.begin(this.model.drawing);
     this.#changes.start();
     this.streams();
+    this.comparing();
   }
 
   /** Switches, opacities and filters. */
   states(): void {
     this.#switch();
-    this.#solids?.follow(this.model);
+    this.#stand();
     this.#desk?.follow();
+    this.#compare?.follow();
     this.streams();
     this.share();
     this.draw();
@@ -126,6 +133,44 @@ export class TwinMap {
   /** Puts switches, opacities, filters and themes on the style's layers; what stands as a mesh is not extruded. */
   #switch(): void {
     if (this.#map.getStyle()) applyState(this.#map, this.style, this.model, this.#solids?.drawn);
+  }
+
+  /** The branch that is shown here; 0: the base. While two are compared, the first of them. */
+  get #branch(): number {
+    return this.#compare?.first ?? this.model.scenario;
+  }
+
+  #stand(): void {
+    const { looks, layers } = this.model;
+    this.#solids?.follow({ looks, layers, scenario: this.#branch });
+  }
+
+  /** Opens the comparison that the model names, or closes it. */
+  comparing(): void {
+    const wanted = typeof this.model.compare.ids === "string";
+    if (!this.#overlay || wanted === Boolean(this.#compare)) return;
+    if (!wanted) {
+      this.#compare?.end();
+      this.#compare = null;
+      return this.branch();
+    }
+    void import("./compare/compare").then(({ Compare }) => {
+      if (!this.#compare && typeof this.model.compare.ids === "string") this.#compare = new Compare(this.#asCompare());
+    });
+  }
+
+  #asCompare(): CompareFrom {
+    const [map, root, still] = [this.#map, this.root, this.#still];
+    return {
+      map, root, still,
+      model: () => this.model,
+      style: () => this.style,
+      facts: () => factsOf(this.style),
+      show: () => this.branch(),
+      draw: () => this.draw(),
+      open: (found) => this.#choice.click(found),
+      rested: () => this.#moved(),
+    };
   }
 
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
@@ -139,16 +184,29 @@ export class TwinMap {
   async restyle(): Promise<void> {
     this.style = await fetchStyle(this.model.style_url, undefined, this.#ended.signal);
     if (this.#overlay) this.#show();
+    this.#compare?.restyled(true);
   }
 
   /** Puts the whole style on the map, with what the viewer switched. */
   #show(): void {
-    const wanted = withState(this.style, this.model, this.#solids?.drawn);
+    const wanted = withBranch(withState(this.style, this.model, this.#solids?.drawn), this.#branch);
     if (!this.#terrain) delete wanted.terrain;
     this.#map.setStyle(wanted, { diff: true });
-    this.#solids?.follow(this.model);
+    this.#stand();
     this.#map.once("idle", () => this.#choice.renew());
+    this.planning?.shown();
     this.draw();
+  }
+
+  /** Another branch, or the base: its tiles and scenes are asked for. */
+  branch(): void {
+    if (!this.#overlay) return;
+    for (const [name, source] of Object.entries(this.style.sources)) {
+      const shown = this.#map.getSource(name);
+      if (shown?.type === "vector" && source.type === "vector" && source.tiles)
+        (shown as VectorTileSource).setTiles(source.tiles.map((tile) => ofBranch(tile, this.#branch)));
+    }
+    this.#stand();
   }
 
   fly(): void {
@@ -167,6 +225,7 @@ export class TwinMap {
     this.#strip.say(this.model.texts);
     this.#strip.live(this.#feed);
     this.#desk?.say();
+    this.#compare?.say();
   }
 
   drawing(): void {
@@ -201,7 +260,7 @@ export class TwinMap {
         place: this.#choice.place,
         deck: this.model.deck,
         sensors: this.#desk?.time.source ?? this.#feed,
-        over: (ground) => this.#desk?.layers(ground) ?? [],
+        over: (ground) => [...(this.#desk?.layers(ground) ?? []), ...(this.planning?.layers(ground) ?? []), ...(this.#compare?.layers(ground) ?? [])],
       });
       if (this.#overlay?.isMoving(this.#desk?.time.source ?? this.#feed)) this.draw();
     });
@@ -210,7 +269,7 @@ export class TwinMap {
   end(): void {
     this.#ended.abort();
     this.#feed.stop();
-    for (const part of [this.#desk, this.#solids]) part?.end();
+    for (const part of [this.#compare, this.#desk, this.#solids]) part?.end();
     this.#changes.stop();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
@@ -220,9 +279,12 @@ export class TwinMap {
   #listen(canvas: HTMLElement): void {
     const map = this.#map;
     listenToPointer(map, this.#tip, {
-      busy: () => this.#desk?.drawing.active ?? false,
+      busy: () => (this.#desk?.drawing.active || this.planning?.busy() || this.#compare?.drawing) ?? false,
       pick: (event) => this.#choice.pick(event),
-      clicked: (found) => this.#choice.click(found),
+      clicked: (found) => {
+        this.#choice.click(found);
+        this.planning?.clicked(found);
+      },
       hovered: (found) => this.#choice.hover(found),
       mark: (found) => (this.#feed.isSimulated() && found?.layer === SENSORS ? "◇" : found?.layer === FLOWS ? "≈" : ""),
       texts: () => this.model.texts,
@@ -232,6 +294,7 @@ export class TwinMap {
         {
           move: (x, y) => map.panBy([x, y], { duration: flight() / 8 }),
           mode: (place) => (this.model.mode_wanted = { place, at: performance.now() }),
+          named: (name) => (this.model.mode_wanted = { name, at: performance.now() }),
           press: (name) => this.#desk?.press(name),
         },
         this.#ended.signal,
@@ -242,6 +305,7 @@ export class TwinMap {
   }
 
   #moved(): void {
+    if (this.#compare?.leading) return;
     this.model.viewport = viewportOf(this.#map);
     this.share();
     this.draw();
@@ -254,12 +318,28 @@ export class TwinMap {
   }
 
   #heardOf(heard: Heard): void {
-    this.model.heard = heard;
+    if (!heard.branch) this.model.heard = heard;
+    this.planning?.heard(heard.layer);
     if (heard.layer === FLOWS) {
       this.#flows.forget();
       this.streams();
     }
     this.#solids?.renew(heard.layer, heard.extent ?? null);
+    this.#compare?.renew(heard.layer, heard.extent ?? null);
+  }
+
+  /** The map as the workbench knows it. */
+  asPlan(): PlanMap {
+    const [map, root] = [this.#map, this.root];
+    return {
+      map, root,
+      model: () => this.model,
+      draw: () => this.draw(),
+      pick: (event) => this.#choice.pick(event),
+      tint: (colours) => this.#solids?.tint(colours),
+      mark: (feature) => this.#choice.mark(feature),
+      serve: (planning) => (this.planning = planning),
+    };
   }
 
   #asDesk(): DeskMap {

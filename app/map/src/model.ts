@@ -2,6 +2,7 @@
 
 import type { StyleSpecification } from "maplibre-gl";
 import type { Drawn } from "./draw";
+import type { Comparing } from "./compare/state";
 import type { Look } from "./scenes/colours";
 
 export type Place = [lon: number, lat: number];
@@ -45,6 +46,8 @@ export interface Heard {
   seq: number;
   /** west, south, east, north in degrees; null: anywhere. */
   extent?: [number, number, number, number] | null;
+  /** Only the branch that is shown changed, not the base. */
+  branch?: boolean;
 }
 
 /** The component as Panel hands it over: parameters as properties, set to send them to Python. */
@@ -59,6 +62,10 @@ export interface MapModel {
   /** The colours of solids under each theme, and of what is selected. */
   looks: { selection: string; layers: Record<string, Look> };
   filters: Record<string, unknown[]>;
+  /** The branch whose tiles and scenes are shown; 0: the base. */
+  scenario: number;
+  /** What is compared; without ids, nothing is. */
+  compare: Comparing | Record<string, never>;
   time: string;
   deck: Record<string, unknown> | null;
   live_url: string;
@@ -77,7 +84,7 @@ export interface MapModel {
   hovered: Picked | Record<string, never>;
   viewport: Viewport | Record<string, never>;
   /** The mode a key asked for, by its place in the switch; `at` makes each press new. */
-  mode_wanted: { place: number; at: number } | Record<string, never>;
+  mode_wanted: { place?: number; name?: string; at: number } | Record<string, never>;
   /** The last change that the map heard of. */
   heard: Heard | Record<string, never>;
   on(name: string, callback: () => void): void;

@@ -34,8 +34,9 @@ export class Solids {
     this.map.addLayer(this.#scenery, next?.id);
   }
 
-  follow({ looks, layers }: MapModel): void {
+  follow({ looks, layers, scenario }: Pick<MapModel, "looks" | "layers" | "scenario">): void {
     this.place();
+    this.#scenery.show(scenario ?? 0);
     this.#scenery.looks = looks.layers;
     this.#scenery.selection = rgb(looks.selection);
     this.#scenery.wish((listed) => {
@@ -46,6 +47,11 @@ export class Solids {
 
   mark(kind: "selected" | "hovered", feature: FeatureRef | null): void {
     this.#scenery.mark(kind, feature);
+  }
+
+  /** Colours features by their ids, each by a hex colour. */
+  tint(colours: Map<string, string>): void {
+    this.#scenery.tint(new Map([...colours].map(([id, colour]) => [id, rgb(colour)])));
   }
 
   /** Lights the meshes from where the sun stands, degrees; null: as the map is lit. */

@@ -3,12 +3,15 @@ import { fontsReady } from "./fonts";
 import { showTables } from "./flat";
 import { TwinMap } from "./map";
 import type { MapModel } from "./model";
+import type { PlanMap } from "./planning";
 import { fetchStyle } from "./style";
 
 export interface Stage {
   readonly root: HTMLElement;
   /** Resolves when the boundaries stand on the canvas, or when there will be no map. */
   readonly painted: Promise<void>;
+  /** The map as a workbench knows it, once it stands; null where there is none. */
+  plan(): Promise<PlanMap | null>;
   /** Follows another model from now on. */
   adopt(model: MapModel): void;
   end(): void;
@@ -29,7 +32,13 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
   root.append(note);
   const painted = start();
   bind(model);
-  return { root, painted, adopt, end };
+  return { root, painted, plan, adopt, end };
+
+  async function plan(): Promise<PlanMap | null> {
+    await painted;
+    await map?.deepen();
+    return map?.asPlan() ?? null;
+  }
 
   async function start(): Promise<void> {
     try {
@@ -76,10 +85,12 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
     on("filters", (made) => made.states());
     on("camera", (made) => made.fly());
     on("selected", (made) => made.select());
+    on("scenario", (made) => made.branch());
     on("texts", (made) => made.say());
     on("share", (made) => made.share());
     on("deck", (made) => made.draw());
     on("time", (made) => made.moment());
+    on("compare", (made) => made.comparing());
     on("drawing", (made) => made.drawing());
     on("style_url", (made) => void made.restyle());
     on("theme", () => {

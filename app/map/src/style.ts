@@ -89,6 +89,24 @@ export function withState(
   return { ...style, layers };
 }
 
+/** The address of a tile as a branch sees it; 0: the base. */
+export function ofBranch(tile: string, branch: number): string {
+  const [path, words] = tile.split("?") as [string, string?];
+  if (!path.endsWith(".mvt")) return tile;
+  const query = (words ?? "").split("&").filter((word) => word && !word.startsWith("scenario="));
+  if (branch) query.push(`scenario=${branch}`);
+  return query.length ? `${path}?${query.join("&")}` : path;
+}
+
+/** The style with the tiles of a branch. */
+export function withBranch(style: StyleSpecification, branch: number): StyleSpecification {
+  if (!branch) return style;
+  const sources = Object.entries(style.sources).map(([name, source]) =>
+    source.type === "vector" && source.tiles ? [name, { ...source, tiles: source.tiles.map((tile) => ofBranch(tile, branch)) }] : [name, source],
+  );
+  return { ...style, sources: Object.fromEntries(sources) as StyleSpecification["sources"] };
+}
+
 /** Brings a map from one state of its layers to another without touching what stays. */
 export function applyState(
   map: MapLibre,

@@ -14,7 +14,7 @@ import sheet from "./compare.css";
 import { detailOf } from "./detail";
 import { Files } from "./files";
 import { shade, shadesOf, type Shades } from "./shading";
-import { BASE, FIRST_GROUPS, addressOf, placeOf, saidOf, type Comparing, type Ring, type View } from "./state";
+import { BASE, FIRST_GROUPS, placeOf, saidOf, type Comparing, type Ring, type View } from "./state";
 import { tableOf } from "./table";
 
 /** Farther out than this the whole country is meant, not the district in the middle. */
@@ -57,7 +57,7 @@ export class Compare {
   #over = false;
 
   constructor(private readonly from: CompareFrom) {
-    this.#state = { ids: "", place: "", view: "swipe", indicator: "", groups: FIRST_GROUPS, ...from.model().compare };
+    this.#state = { ...(from.model().compare as Comparing) };
     this.#state.groups ||= FIRST_GROUPS;
     const texts = (): Record<string, string> => from.model().texts;
     const language = (): string => from.model().language;
@@ -377,7 +377,6 @@ export class Compare {
     delete this.#root.dataset["ready"];
     const model = this.from.model();
     model.compare = { ...this.#state };
-    model.share = { ...model.share, ...addressOf(this.#state) };
     if (this.#compared) this.#root.dataset["ready"] = this.#state.ids;
   }
 

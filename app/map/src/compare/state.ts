@@ -16,8 +16,6 @@ export interface Comparing {
 
 export const BASE = "base";
 export const FIRST_GROUPS = "people,built";
-/** A longer outline would make an address that no mail carries. */
-const MOST_CORNERS_TOLD = 60;
 const DIGITS = 5;
 
 export type Ring = [lon: number, lat: number][];
@@ -33,21 +31,4 @@ export function placeOf(said: string): Place {
 /** A drawn area as the address says it. */
 export function saidOf(ring: Ring): string {
   return ring.map(([lon, lat]) => `${Number(lon.toFixed(DIGITS))},${Number(lat.toFixed(DIGITS))}`).join(";");
-}
-
-/** Whether a place is short enough for an address. */
-export function fitsAddress(said: string): boolean {
-  return said.split(";").length <= MOST_CORNERS_TOLD;
-}
-
-/** The values that the page's address carries; all empty where nothing is compared. */
-export function addressOf(state: Comparing | null): Record<string, string> {
-  if (!state) return { compare: "", place: "", view: "", indicator: "", groups: "" };
-  return {
-    compare: state.ids,
-    place: fitsAddress(state.place) ? state.place : "",
-    view: state.view,
-    indicator: state.indicator,
-    groups: state.groups === FIRST_GROUPS ? "" : state.groups,
-  };
 }

@@ -33,12 +33,13 @@ export function tableOf(compared: Compared, indicator: string, from: TableFrom):
   const top = element("thead");
   top.append(head);
   const rows = element("tbody");
-  for (const line of sorted(compared.lines)) rows.append(rowOf(line, compared, indicator, from));
+  const most = Math.max(...compared.lines.map((line) => Math.abs(shareOf(line, 1) ?? 0)));
+  for (const line of sorted(compared.lines)) rows.append(rowOf(line, compared, indicator, most, from));
   table.append(top, rows);
   return table;
 }
 
-function rowOf(line: Line, compared: Compared, indicator: string, from: TableFrom): HTMLTableRowElement {
+function rowOf(line: Line, compared: Compared, indicator: string, most: number, from: TableFrom): HTMLTableRowElement {
   const texts = from.texts();
   const row = element("tr");
   row.dataset["indicator"] = line.name;
@@ -52,7 +53,7 @@ function rowOf(line: Line, compared: Compared, indicator: string, from: TableFro
   compared.sides.forEach((_, index) => {
     row.append(figureCell(line, line.figures[index]!, texts));
     if (index) row.append(differenceCell(line, line.differences[index - 1]!, texts));
-    if (index === 1) row.append(shareCell(shareOf(line, 1), texts));
+    if (index === 1) row.append(shareCell(shareOf(line, 1), most, texts));
   });
   return row;
 }
@@ -87,14 +88,14 @@ function differenceCell(line: Line, difference: Difference, texts: Record<string
   return cell;
 }
 
-/** A bar from the middle: to the left less, to the right more; full at a doubling. */
-function shareCell(share: number | null, texts: Record<string, string>): HTMLTableCellElement {
+/** A bar from the middle: to the left less, to the right more; full where the table changes most. */
+function shareCell(share: number | null, most: number, texts: Record<string, string>): HTMLTableCellElement {
   const cell = element("td", "twin-share");
   if (!share) return cell;
   const bar = element("span", "twin-bar");
   bar.setAttribute("aria-hidden", "true");
   bar.dataset["less"] = share < 0 ? "yes" : "no";
-  bar.style.setProperty("--w", `${(Math.min(1, Math.abs(share)) * 50).toFixed(1)}%`);
+  bar.style.setProperty("--w", `${((Math.abs(share) / most) * 50).toFixed(1)}%`);
   const words = element("span", "twin-percent", percent(share));
   words.title = texts["cmp_change"] ?? "";
   cell.append(bar, words);

@@ -51,6 +51,7 @@ export class Scene {
   readonly #stale = new Set<string>();
   readonly #ended = new AbortController();
   #lit = new Map<string, Rgb>();
+  #tints = new Map<string, Rgb>();
   #litRows = new WeakMap<Cell, Map<number, Rgb>>();
 
   constructor(
@@ -58,6 +59,7 @@ export class Scene {
     private readonly base: string,
     private readonly changed: () => void,
     private readonly dropped: (cell: Cell) => void,
+    private readonly branch: number,
   ) {}
 
   /** The layer whose features it draws; the scene's own name where it draws none. */
@@ -112,13 +114,19 @@ export class Scene {
     this.#litRows = new WeakMap();
   }
 
+  /** Colours features by their ids, such as what a branch adds. */
+  tint(tints: Map<string, Rgb>): void {
+    this.#tints = tints;
+    this.#litRows = new WeakMap();
+  }
+
   looks(cell: Cell, look: Look | undefined): Looks {
     let lit = this.#litRows.get(cell);
     if (!lit) {
       lit = new Map();
-      const table = this.#lit.size ? cell.content.table : null;
+      const table = this.#lit.size || this.#tints.size ? cell.content.table : null;
       for (let row = 0; row < (table?.count ?? 0); row++) {
-        const colour = this.#lit.get(String(table!.value("fid", row)));
+        const colour = this.#lit.get(String(table!.value("fid", row))) ?? this.#tints.get(String(table!.value("id", row) ?? ""));
         if (colour) lit.set(row, colour);
       }
       this.#litRows.set(cell, lit);
@@ -159,7 +167,9 @@ export class Scene {
   }
 
   #asked(): Promise<Tileset> {
-    return Tileset.open(new URL(this.listed.href, this.base).href, this.changed, this.#ended.signal);
+    const url = new URL(this.listed.href, this.base);
+    if (this.branch) url.searchParams.set("scenario", String(this.branch));
+    return Tileset.open(url.href, this.changed, this.#ended.signal);
   }
 
   async #fetch({ key, url, bounds }: Wanted): Promise<void> {

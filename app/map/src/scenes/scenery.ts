@@ -35,6 +35,8 @@ export class Scenery implements CustomLayerInterface {
   #matrix: Mat4 | null = null;
   #listed: Listed[] | null = null;
   #scenes = new Map<string, Scene>();
+  #branch = 0;
+  #tints = new Map<string, Rgb>();
   #wishes: (listed: Listed) => Wish = () => ({ visible: false, opacity: 1, theme: "" });
   #dropped: Cell[] = [];
   #stood = "";
@@ -66,7 +68,8 @@ export class Scenery implements CustomLayerInterface {
       const scene = this.#scenes.get(listed.name);
       if (wish.visible && !scene) {
         const base = new URL(`${LIST}`, location.href).href;
-        this.#scenes.set(listed.name, new Scene(listed, base, () => this.map.triggerRepaint(), (cell) => this.#dropped.push(cell)));
+        this.#scenes.set(listed.name, new Scene(listed, base, () => this.map.triggerRepaint(), (cell) => this.#dropped.push(cell), this.#branch));
+        this.#scenes.get(listed.name)!.tint(this.#tints);
       } else if (!wish.visible && scene) {
         scene.end();
         this.#scenes.delete(listed.name);
@@ -76,6 +79,22 @@ export class Scenery implements CustomLayerInterface {
     }
     this.#light();
     this.#tell();
+    this.map.triggerRepaint();
+  }
+
+  /** Shows a branch, 0: the base. The scenes are asked anew. */
+  show(branch: number): void {
+    if (branch === this.#branch) return;
+    this.#branch = branch;
+    for (const scene of this.#scenes.values()) scene.end();
+    this.#scenes.clear();
+    this.wish(this.#wishes);
+  }
+
+  /** Colours features by their ids. */
+  tint(tints: Map<string, Rgb>): void {
+    this.#tints = tints;
+    for (const scene of this.#scenes.values()) scene.tint(tints);
     this.map.triggerRepaint();
   }
 

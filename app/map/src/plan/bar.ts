@@ -1,0 +1,48 @@
+// The bar over the map: which branch is looked at, undo, redo, and what was done last.
+import { button, element } from "../parts";
+import type { Branch } from "./service";
+import type { Words } from "./words";
+
+export class Bar {
+  readonly root = element("div", "plan-bar");
+  readonly #name = element("span", "plan-name");
+  readonly #undo: HTMLButtonElement;
+  readonly #redo: HTMLButtonElement;
+  readonly #done = element("p", "plan-done");
+
+  constructor(
+    private readonly say: Words,
+    acts: { undo(): void; redo(): void },
+  ) {
+    this.#undo = button("", acts.undo, "plan-undo");
+    this.#redo = button("", acts.redo, "plan-redo");
+    this.root.setAttribute("role", "toolbar");
+    this.#done.setAttribute("role", "status");
+    this.root.append(this.#name, this.#undo, this.#redo, this.#done);
+  }
+
+  show(branch: Branch | null, { active, plans, working }: { active: boolean; plans: boolean; working: boolean }): void {
+    this.root.hidden = !active && !branch;
+    this.root.setAttribute("aria-label", this.say("bar"));
+    this.#name.replaceChildren();
+    if (branch) {
+      const dot = element("i", "plan-dot");
+      dot.style.background = branch.colour;
+      this.#name.append(dot, element("b", "", branch.name), element("span", "plan-state", this.say(`state_${branch.state}`)));
+    } else this.#name.append(element("b", "", this.say("base")));
+    const edits = active && plans && branch !== null;
+    for (const [made, word, sign] of [[this.#undo, "undo", "↶"], [this.#redo, "redo", "↷"]] as const) {
+      made.hidden = !edits;
+      made.disabled = working || branch?.state !== "draft";
+      made.textContent = word === "undo" ? `${sign} ${this.say(word)}` : sign;
+      made.title = this.say(`${word}_how`);
+      made.setAttribute("aria-label", this.say(word));
+    }
+  }
+
+  /** Says what was done, or what could not be. */
+  tell(words: string, wrong = false): void {
+    this.#done.textContent = words;
+    this.#done.classList.toggle("plan-wrong", wrong);
+  }
+}

@@ -119,8 +119,11 @@ def _name_of(session: Session, place: Said) -> str:
 
 
 def _line(causes: _Causes, indicator: Indicator, figures: list[Figure], scenarios: Sequence[int | None]) -> Line:
-    """A side whose difference would tell of too few persons is withheld with it: the figures beside one another are the difference."""
+    """A side whose difference from the first, or from another that is shown, would tell of too few persons is withheld with it: the
+    figures beside one another are the difference.
+    """
     shown, differences = [figures[0]], []
+    others: list[int | None] = []
     for figure, scenario in zip(figures[1:], scenarios[1:], strict=True):
         first = figures[0]
         if first.value is None or figure.value is None:
@@ -128,7 +131,10 @@ def _line(causes: _Causes, indicator: Indicator, figures: list[Figure], scenario
             shown.append(figure)
             continue
         found = causes.between(scenarios[0], scenario)
-        if indicator.persons and causes.tells_of_few(found):
+        few = indicator.persons and (
+            causes.tells_of_few(found) or any(causes.tells_of_few(causes.between(other, scenario)) for other in others)
+        )
+        if few:
             differences.append(Difference(None, None, None, ()))
             shown.append(_withheld(figure, causes.engine.settings.privacy.min_cell))
             continue
@@ -136,6 +142,7 @@ def _line(causes: _Causes, indicator: Indicator, figures: list[Figure], scenario
         low, high = _interval(value, first, figure, found)
         differences.append(Difference(value, low, high, causes.told(found)))
         shown.append(figure)
+        others.append(scenario)
     return Line(indicator, tuple(shown), tuple(differences))
 
 

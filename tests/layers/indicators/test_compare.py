@@ -136,6 +136,21 @@ def test_few_real_persons_are_told_neither_as_a_difference_nor_one_by_one(
     assert told.causes[0].difference == pytest.approx(told.value)
 
 
+def test_two_branches_that_differ_by_few_real_persons_are_not_shown_beside_each_other(
+    fresh_country: Database, engine: Engine
+) -> None:
+    with fresh_country.session(SYSTEM, pool="owner", unit=Unit("test", "real")) as session:
+        session.execute("update infrastructure.buildings set origin = 'surveyed'")
+    sides = [
+        branch(fresh_country, f"{count}", [Edit(BUILDINGS, "remove", f"b{CODES[0]}-{k}") for k in range(count)])
+        for count in (12, 13)
+    ]
+    with fresh_country.session(PLANNER, pool="bulk") as session:
+        found = compare(engine, session, ["people"], "RW", [None, *sides]).lines[0]
+    assert [figure.suppressed for figure in found.figures] == [False, False, True]
+    assert (found.figures[2].value, found.differences[1].value) == (None, None)
+
+
 def test_sides_that_cannot_be_are_refused(country: Database, engine: Engine, plans: tuple[int, int]) -> None:
     assert read_sides("base, 3,4") == [None, 3, 4]
     for wrong in ("base", "3,3", "base,x", "", "1,2,3,4,5,6,7"):

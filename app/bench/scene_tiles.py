@@ -163,7 +163,11 @@ def serving(environment: Mapping[str, str]) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _ready(address: str) -> bool:

@@ -209,6 +209,40 @@ def test_a_branch_redraws_what_it_touches_and_shares_the_rest(own_country: Datab
     run(own_country, whole())
 
 
+def test_what_a_parent_removed_and_its_child_drew_anew_is_shown_once(own_country: Database) -> None:
+    with own_country.session(SYSTEM, pool="owner") as session:
+        parent = session.execute(
+            "insert into twin.scenario (tenant, name) values (1, 'parent') returning id"
+        ).fetchone()[0]
+        child = session.execute(
+            "insert into twin.scenario (tenant, name, parent) values (1, 'child', %s) returning id", (parent,)
+        ).fetchone()[0]
+        session.execute(
+            "insert into twin.overlay (scenario, layer, id, fid, tenant, classification, operation, version, was)"
+            " select %s, 'tried.posts', id, fid, 1, 'public', 'remove', 1, geom from tried.posts where id = '2'",
+            (parent,),
+        )
+        session.execute(
+            "insert into twin.overlay (scenario, layer, id, fid, tenant, classification, operation, version, geom, row)"
+            " select %s, 'tried.posts', id, 900002, 1, 'public', 'add', 1, geom, '{\"name\": \"again\"}' from tried.posts where id = '2'",
+            (child,),
+        )
+        fid, lon, lat = session.execute("select fid, st_x(geom), st_y(geom) from tried.posts where id = '2'").fetchone()
+    here = tile_at(lon, lat, 15)
+
+    async def whole() -> None:
+        vectors = Service(own_country).vectors
+        drawn = []
+        for wish in (None, parent, child):
+            found = await vectors.answer((POSTS,), here, actor=SYSTEM, wish=Wish(scenario=wish))
+            layers = mvt.read(gzip.decompress(found.body)) if found.body else {}
+            ids = {one.id for one in layers[POSTS.name].features} if POSTS.name in layers else set()
+            drawn.append(ids & {fid, 900002})
+        assert drawn == [{fid}, set(), {900002}]
+
+    run(own_country, whole())
+
+
 def _made(key: Key, size: int = 100) -> Entry:
     return entry(key, bytes(size), "x/y", compress=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ import shapely
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from layers.planning import place
+from layers.planning.coefficients import coefficients
+from layers.planning.envelope import STOREY_M
 from layers.planning.place import PolygonIn, national
 from layers.planning.reading import Standing, named, near, shapes_national
 from layers.planning.rules import BUILDINGS, PARCELS, SHARED_USES, Houses, Plots, Rules, Violation, violations
@@ -154,13 +157,31 @@ def draw(site: Site, asked: DrawZone) -> Outcome:
             )
     fields = {**asked.fields(), "name": asked.name, "area_m2": round(float(outline.area), 1)}
     ident = asked.id or f"zone:{digest(shape, fields)}"
-    return Outcome((Edit(ZONES, "add", ident, shape, fields),), {"zone": ident, "area_m2": fields["area_m2"]})
+    figures = {"zone": ident, "area_m2": fields["area_m2"], "allows": allowed(asked, float(outline.area))}
+    return Outcome((Edit(ZONES, "add", ident, shape, fields),), figures)
+
+
+def allowed(limits: Limits, area_m2: float) -> dict[str, float]:
+    """What rules allow on an area of ground (m2) at most, were all of it parcels: floor area by the plot ratio or by the
+    coverage times the storeys, whichever is less. Lanes and setbacks take from it; a fill says what is left.
+    """
+    table = coefficients()
+    storeys = math.floor(limits.max_height_m / STOREY_M + 1e-9)
+    floor = area_m2 * min(limits.far, limits.coverage * storeys)
+    dwellings = math.floor(floor * limits.residential_share / table["dwelling_m2"].value)
+    return {
+        "storeys": storeys,
+        "floor_area_m2": round(floor, 1),
+        "dwellings": dwellings,
+        "people": round(dwellings * table["household"].value),
+    }
 
 
 def rule(site: Site, asked: RuleZone) -> Outcome:
     """The zone with its rules replaced."""
     zone = named(site, ZONES, asked.zone)[0]
-    return Outcome((Edit(ZONES, "modify", zone.id, None, asked.fields()),), {"zone": zone.id})
+    figures = {"zone": zone.id, "allows": allowed(asked, float(national(zone.shape).area))}
+    return Outcome((Edit(ZONES, "modify", zone.id, None, asked.fields()),), figures)
 
 
 def remove(site: Site, asked: RemoveZone) -> Outcome:

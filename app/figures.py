@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from weakref import WeakKeyDictionary
@@ -31,8 +33,10 @@ def engine_of(settings: Settings, database: Database, registry: Registry) -> Eng
 
 _KEPT: WeakKeyDictionary[Database, Engine] = WeakKeyDictionary()
 _KEEPING = threading.Lock()
-WARM_AFTER_S = 20.0
+WARM_AFTER_S = 60.0
 """A worker begins to make grids once its service has had time to come up."""
+_LAST = 19
+"""Niceness of what nobody waits for."""
 
 
 def kept_engine(settings: Settings, database: Database, registry: Registry) -> Engine:
@@ -50,15 +54,20 @@ def warm(engine: Engine, database: Database) -> None:
 
 
 def make_grids_later(engine: Engine, database: Database, stopped: threading.Event) -> threading.Thread:
-    """In a thread of its own that ends with the process: the grids of the whole country, after `WARM_AFTER_S` unless `stopped` before."""
+    """In a thread of its own that ends with the process: the grids of the whole country, after `WARM_AFTER_S` unless `stopped` before. One
+    process of all does it.
+    """
 
     def work() -> None:
         if stopped.wait(WARM_AFTER_S):
             return
+        if sys.platform == "linux":  # elsewhere a thread has no niceness of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LAST)
         warm(engine, database)
         started = time.monotonic()
         with contextlib.suppress(TwinError), database.session(ANONYMOUS, pool="bulk") as session:
-            made = engine.make_grids(session)
+            alone = session.execute("select pg_try_advisory_xact_lock(hashtext('twin.grids'))").fetchone()
+            made = engine.make_grids(session) if alone and alone[0] else []
             log.info("grids of the whole country stand after %.0f s: %s", time.monotonic() - started, ", ".join(made))
 
     thread = threading.Thread(target=work, name="grids", daemon=True)

@@ -67,19 +67,23 @@ class Engine:
         _ = villages.tree, villages.digest, villages.land_m2
 
     def make_grids(self, session: Session) -> list[str]:
-        """Make the grids of the whole country with their usual parameters, so that nobody waits for them; gives the names of those made.
+        """Make grids of the whole country with their usual parameters, so that nobody waits for them; gives the names of those made.
 
-        What is kept on disk is found there by every process. One whose layers are not loaded is left out.
+        What is kept on disk is found there by every process. Of grids that rest on features only the first is made: what they share, the
+        rasters' part of it, is kept. One whose layers are not loaded is left out.
         """
-        made = []
+        made: list[str] = []
+        shared = set[tuple[str, ...]]()
         for name, provider in self.grids.providers.items():
-            if provider.tile_m:
+            if provider.tile_m or not provider.rasters or (provider.inputs and provider.rasters in shared):
                 continue
             try:
                 self.grids.sampler(session, name, {one.name: one.default for one in provider.parameters}).tile(0, 0)
             except TwinError:
                 continue
             made.append(name)
+            if provider.inputs:
+                shared.add(provider.rasters)
         return made
 
     def indicator(self, name: str) -> Indicator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,12 @@ class Comparing(BaseModel):
     names: list[str] = Field(min_length=1, max_length=MOST_NAMES, description="indicators; GET /indicators lists them")
     place: str | dict[str, Any] = Field(description="RW, a unit's national code, or GeoJSON of a polygon in degrees")
     parameters: dict[str, float] = Field(default_factory=dict, description="of the indicators; the usual where absent")
+
+
+class Printing(Comparing):
+    """What to print, and in which language."""
+
+    language: Literal["rw", "en", "fr"] = Field("en", description="of the report's words and titles")
 
 
 def _compared(task: Task, engine: Engine, session: Session) -> Comparison:
@@ -73,7 +79,12 @@ def report_work(task: Task) -> Outcome:
         record = record_of(engine, session, [figure for line in found.lines for figure in line.figures], found.place)
     task.progress(0.92, "setting the report")
     about = Print(
-        datetime.now(UTC), task.actor.name, task.settings.privacy.min_cell, dict(record.record.inputs), context
+        datetime.now(UTC),
+        task.actor.name,
+        task.settings.privacy.min_cell,
+        dict(record.record.inputs),
+        context,
+        language=task.parameters.language,
     )
     return Outcome(
         {"record": found.record, "place": found.place_name},
@@ -83,5 +94,5 @@ def report_work(task: Task) -> Outcome:
 
 KINDS: Kinds = {
     "compare": Kind("Scenarios side by side, as JSON, CSV, XLSX and GeoPackage", Comparing, compare_work),
-    "report": Kind("The printed report of a comparison, as PDF", Comparing, report_work),
+    "report": Kind("The printed report of a comparison, as PDF", Printing, report_work),
 }

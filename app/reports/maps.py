@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 import shapely
 
+from app.i18n import Words
 from layers.indicators.comparison import Cause, Change, Difference, village_differences
 from twin.crs import to_national
 
@@ -74,7 +75,7 @@ class Frame:
         return (point.x - self.west) / self.per_unit, (self.north - point.y) / self.per_unit
 
 
-def changes(outline: shapely.Geometry, context: Iterable[shapely.Geometry], causes: Sequence[Cause]) -> str:
+def changes(outline: shapely.Geometry, context: Iterable[shapely.Geometry], causes: Sequence[Cause], say: Words) -> str:
     """What differs, feature by feature, over the place's outline and its villages (EPSG:4326)."""
     place = _plane(outline)
     frame = Frame.around(place)
@@ -86,8 +87,8 @@ def changes(outline: shapely.Geometry, context: Iterable[shapely.Geometry], caus
         drawn += [
             _mark(frame, one.shape, colour, kind) for one in causes if one.change == kind and one.shape is not None
         ]
-    legend = [(_sample(kind), CHANGES[kind][1]) for kind in reversed(kinds)]
-    return _picture(frame, drawn, "Features that differ", legend)
+    legend = [(_sample(kind), say(CHANGES[kind][1])) for kind in reversed(kinds)]
+    return _picture(frame, drawn, say("Features that differ"), legend)
 
 
 def difference(
@@ -98,6 +99,7 @@ def difference(
     *,
     unit: str,
     digits: int,
+    say: Words,
 ) -> str:
     """The difference by village, in up to three classes either side of zero (equal counts of villages in each)."""
     place = _plane(outline)
@@ -114,8 +116,8 @@ def difference(
     drawn.append(f'<path d="{frame.path(place)}" fill="none" stroke="{INK}" stroke-width="1.4"/>')
     legend = [(_box(MORE[k]), _range("+", more[k], more[k + 1], digits)) for k in reversed(range(len(more) - 1))]
     legend += [(_box(LESS[2 - k]), _range(MINUS, less[k], less[k + 1], digits)) for k in range(len(less) - 1)]
-    legend.append((_box(LAND), "no difference"))
-    return _picture(frame, drawn, f"Difference ({unit})" if unit else "Difference", legend)
+    legend.append((_box(LAND), say("same")))
+    return _picture(frame, drawn, f"{say('Difference')} ({unit})" if unit else say("Difference"), legend)
 
 
 def _plane(shape: shapely.Geometry) -> shapely.Geometry:
@@ -188,7 +190,7 @@ def _number(value: float, digits: int) -> str:
 
 def _range(sign: str, low: float, high: float, digits: int) -> str:
     first, last = _number(low, digits), _number(high, digits)
-    return f"{sign}{first}" if first == last else f"{sign}{first} to {sign}{last}"
+    return f"{sign}{first}" if first == last else f"{sign}{first} … {sign}{last}"
 
 
 def scale_bar(per_unit: float) -> tuple[float, str]:

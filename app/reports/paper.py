@@ -13,7 +13,11 @@ from zoneinfo import ZoneInfo
 
 import shapely
 
+from app.i18n import Words, words
+from app.pages.compare import GROUP_WORDS
+from app.pages.provenance import TOLD
 from app.reports import maps
+from app.reports.maps import CHANGES
 from layers.indicators.comparison import Comparison, Line
 from layers.indicators.spec import MADE_UP, Figure
 
@@ -24,23 +28,59 @@ TEMPLATE = Path(__file__).with_name("report.typ")
 MOST_MAPS = 8
 MOST_CAUSES = 12
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
+TEMPLATE_WORDS = (
+    "Comparison of scenarios",
+    "National digital twin of Rwanda",
+    "Record",
+    "What is compared",
+    "Scenario",
+    "Name",
+    "State it was in",
+    "Differences are from the first scenario. The state is the digest of everything that the scenario changes: equal digests are equal plans.",
+    "Figures",
+    "Unit",
+    "Below a figure: its 90 % interval, where an error is known.",
+    "withheld",
+    "it rests on fewer persons than may be told, who could be found again:",
+    "none",
+    "there is nothing to divide by.",
+    "counted from what was observed",
+    "estimated by a model or a published coefficient",
+    "rests on features that are made up",
+    "Maps",
+    "Nothing differs on a map.",
+    "National Transverse Mercator, north up. Grey lines are villages.",
+    "What caused the differences",
+    "No feature causes a difference.",
+    "Change",
+    "Feature",
+    "Village",
+    "Difference",
+    "Sum of all features",
+    "Assumptions and methods",
+    "Parameters",
+    "Sources",
+    "Data",
+    "Layer or grid",
+    "Generation",
+    "Last change",
+    "Every figure of this report can be computed again:",
+    "This comparison",
+)
+"""What the template itself says."""
 OBSERVED = frozenset({"surveyed", "open-data"})
-GROUPS = {
-    "people": "People and homes", "built": "Buildings", "access": "Access", "water": "Water", "energy": "Energy", "flood": "Flood",
-    "sun": "Sun", "land": "Land", "cost": "Cost", "carbon": "Carbon", "migration": "Migration",
-}  # fmt: skip
-"""Groups of indicators as headings; another is named by its own word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What the report says beside the comparison. context: villages of the place, EPSG:4326, drawn as grey lines."""
+    """What the report says beside the comparison. context: villages of the place, EPSG:4326, drawn as grey lines. language: rw, en or fr."""
 
     made: datetime
     actor: str
     min_cell: int
     inputs: Json
     context: Sequence[shapely.Geometry] = ()
+    language: str = "en"
 
 
 def as_pdf(of: Comparison, about: Print) -> bytes:
@@ -61,25 +101,27 @@ def _compile(of: Comparison, about: Print, **options: Any) -> Any:
 
     with tempfile.TemporaryDirectory(prefix="twin-report-") as name:
         folder = Path(name)
-        drawn = _maps(of, about.context)
+        drawn = _maps(of, about.context, words(about.language))
         for one, picture in drawn:
             (folder / one["file"]).write_text(picture)
-        words = _document(of, about, [one for one, _ in drawn])
-        (folder / "report.json").write_text(json.dumps(words, ensure_ascii=False))
+        document = _document(of, about, [one for one, _ in drawn])
+        (folder / "report.json").write_text(json.dumps(document, ensure_ascii=False))
         (folder / "report.typ").write_bytes(TEMPLATE.read_bytes())
         return typst.compile(folder / "report.typ", root=folder, ignore_system_fonts=True, **options)
 
 
 def _document(of: Comparison, about: Print, drawn: Sequence[Json]) -> Json:
     made = about.made.astimezone(ZoneInfo("Africa/Kigali"))
+    say = words(about.language)
     return {
-        "place": of.place_name, "record": of.record, "made": f"{made:%d %B %Y, %H:%M} (Kigali)", "actor": about.actor,
-        "state": "the data named under Data", "min_cell": str(about.min_cell), "warning": _warning(of), "maps": list(drawn),
+        "language": say.language, "words": {one: say(one) for one in TEMPLATE_WORDS},
+        "place": of.place_name, "record": of.record, "made": f"{made:%Y-%m-%d %H:%M} (Kigali)", "actor": about.actor,
+        "state": say("the data named under Data"), "min_cell": str(about.min_cell), "warning": _warning(of, say), "maps": list(drawn),
         "sides": [
-            {"id": str(one.scenario or "base"), "name": one.name, "colour": one.colour, "digest": one.digest[:16], "record": one.record}
+            {"id": str(one.scenario or "base"), "name": one.name if one.scenario else say(one.name), "colour": one.colour, "digest": one.digest[:16], "record": one.record}
             for one in of.sides
         ],
-        "groups": _groups(of), "causes": _causes(of), "methods": [_method(of, one) for one in of.lines],
+        "groups": _groups(of, say), "causes": _causes(of, say), "methods": [_method(of, one, say) for one in of.lines],
         "inputs": [
             {"name": name.removeprefix("grid:"), "generation": str(state.get("generation", f"version {state.get('version', '')}")),
              "change": str(state.get("newest", state.get("change", "")))}
@@ -88,50 +130,55 @@ def _document(of: Comparison, about: Print, drawn: Sequence[Json]) -> Json:
     }  # fmt: skip
 
 
-def _warning(of: Comparison) -> str:
+def _warning(of: Comparison, say: Words) -> str:
     """What a reader must know before he believes a figure."""
     made_up = {origin for line in of.lines for figure in line.figures for origin in figure.origins} & MADE_UP
     found = sorted(made_up - {"planned"})
     if not found:
         return ""
-    return (
-        f"Some of these figures rest on features that are {' or '.join(found)}: made up to be like the country, not observed in it."
-        " The section on methods says which."
+    return say(
+        "Some of these figures rest on features that are made up to be like the country, not observed in it ({origins}). The section on methods says which.",
+        origins=", ".join(say(TOLD.get(one, one)) for one in found),
     )
 
 
-def _groups(of: Comparison) -> list[Json]:
-    heads = [of.sides[0].name if of.sides[0].scenario else "As it is"]
+def _groups(of: Comparison, say: Words) -> list[Json]:
+    heads = [of.sides[0].name if of.sides[0].scenario else say("As it is")]
     for side in of.sides[1:]:
-        heads += [side.name if side.scenario else "As it is", "Difference"]
+        heads += [side.name if side.scenario else say("As it is"), say("Difference")]
     names = list(dict.fromkeys(line.indicator.group for line in of.lines))
     return [
         {
-            "title": GROUPS.get(name, name.capitalize() or "Figures"), "heads": heads,
-            "rows": [_row(line) for line in of.lines if line.indicator.group == name],
+            "title": say(GROUP_WORDS.get(name, name.capitalize() or "Figures")), "heads": heads,
+            "rows": [_row(line, say) for line in of.lines if line.indicator.group == name],
         }
         for name in names
     ]  # fmt: skip
 
 
-def _row(line: Line) -> Json:
+def _row(line: Line, say: Words) -> Json:
     digits = line.indicator.digits
-    cells = [_cell(line.figures[0], digits)]
+    cells = [_cell(line.figures[0], digits, say)]
     for figure, found in zip(line.figures[1:], line.differences, strict=True):
-        cells.append(_cell(figure, digits))
+        cells.append(_cell(figure, digits, say))
         cells.append(
             {"value": "", "interval": ""}
             if found.value is None
             else {"value": signed(found.value, digits), "interval": interval(found.low, found.high, digits)}
         )
-    return {"title": line.indicator.titles.en, "unit": line.indicator.unit, "mark": _mark(line), "cells": cells}
+    return {
+        "title": say.title(line.indicator.titles._asdict()),
+        "unit": line.indicator.unit,
+        "mark": _mark(line),
+        "cells": cells,
+    }
 
 
-def _cell(of: Figure, digits: int) -> Json:
+def _cell(of: Figure, digits: int, say: Words) -> Json:
     if of.suppressed:
-        return {"value": "withheld", "interval": ""}
+        return {"value": say("withheld"), "interval": ""}
     if of.value is None:
-        return {"value": "none", "interval": ""}
+        return {"value": say("none"), "interval": ""}
     return {"value": number(of.value, digits), "interval": interval(of.low, of.high, digits)}
 
 
@@ -157,13 +204,13 @@ def signed(value: float, digits: int) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int) -> str:
-    """`12 to 14`; empty where no error is known or nothing could be otherwise."""
+    """`12 … 14`; empty where no error is known or nothing could be otherwise."""
     if low is None or high is None or low == high:
         return ""
-    return f"{number(low, digits)} to {number(high, digits)}"
+    return f"{number(low, digits)} … {number(high, digits)}"
 
 
-def _causes(of: Comparison) -> list[Json]:
+def _causes(of: Comparison, say: Words) -> list[Json]:
     found = []
     for line in of.lines:
         for side, one in zip(of.sides[1:], line.differences, strict=True):
@@ -172,8 +219,8 @@ def _causes(of: Comparison) -> list[Json]:
             digits = line.indicator.digits
             rows = [
                 {
-                    "change": cause.change if cause.id else "together",
-                    "feature": f"{cause.layer} {cause.id}" if cause.id else f"{cause.count} features with real persons",
+                    "change": say(CHANGES[cause.change][1] if cause.id else "together"),
+                    "feature": f"{cause.layer} {cause.id}" if cause.id else say("{count} features with real persons", count=cause.count),
                     "village": str(cause.village or ""), "difference": signed(cause.difference, digits),
                 }
                 for cause in one.causes[:MOST_CAUSES]
@@ -183,12 +230,12 @@ def _causes(of: Comparison) -> list[Json]:
                 total = sum(cause.difference for cause in rest)
                 more = {
                     "change": "",
-                    "feature": f"{len(rest)} more",
+                    "feature": say("{count} more", count=len(rest)),
                     "village": "",
                     "difference": signed(total, digits),
                 }
                 rows.append(more)
-            title = f"{line.indicator.titles.en}: {side.name}"
+            title = f"{say.title(line.indicator.titles._asdict())}: {side.name}"
             count = sum(cause.count for cause in one.causes)
             found.append(
                 {
@@ -202,18 +249,20 @@ def _causes(of: Comparison) -> list[Json]:
     return found
 
 
-def _method(of: Comparison, line: Line) -> Json:
+def _method(of: Comparison, line: Line, say: Words) -> Json:
     one = line.indicator
-    said = ", ".join(f"{number(count, 0)} {name}" for name, count in sorted(line.figures[0].origins.items()))
+    said = ", ".join(
+        f"{number(count, 0)} {say(TOLD.get(name, name))}" for name, count in sorted(line.figures[0].origins.items())
+    )
     parameters = [f"{p.title} {of.parameters.get(p.name, p.default):g} {p.unit}" for p in one.parameters]
     return {
-        "title": one.titles.en, "name": one.name, "version": str(one.version), "origin": one.origin, "method": one.method,
+        "title": say.title(one.titles._asdict()), "name": one.name, "version": str(one.version), "origin": one.origin, "method": one.method,
         "parameters": "; ".join(parameters), "sources": "; ".join(one.sources),
-        "origins": f"{said} features in the first scenario" if said else "",
+        "origins": say("{counts} features in the first scenario", counts=said) if said else "",
     }  # fmt: skip
 
 
-def _maps(of: Comparison, context: Sequence[shapely.Geometry]) -> list[tuple[Json, str]]:
+def _maps(of: Comparison, context: Sequence[shapely.Geometry], say: Words) -> list[tuple[Json, str]]:
     """What differs for each side, then the greatest differences by village, at most MOST_MAPS."""
     found: list[tuple[Json, str]] = []
     for number_, side in enumerate(of.sides[1:]):
@@ -221,16 +270,20 @@ def _maps(of: Comparison, context: Sequence[shapely.Geometry]) -> list[tuple[Jso
             (c.layer, c.id): c for line in of.lines for c in line.differences[number_].causes if c.shape is not None
         }
         if causes:
-            title = f"What differs in {side.name}"
-            picture = maps.changes(of.shape, context, list(causes.values()))
-            found.append(({"title": title, "file": f"changes-{number_}.svg", "alt": f"Map: {title}"}, picture))
+            title = say("What differs in {name}", name=side.name)
+            picture = maps.changes(of.shape, context, list(causes.values()), say)
+            found.append(({"title": title, "file": f"changes-{number_}.svg", "alt": title}, picture))
         for row, line in enumerate(of.lines):
             one = line.differences[number_]
             if not one.value or not any(c.village for c in one.causes):
                 continue
-            title = f"{line.indicator.titles.en}: difference in {side.name}"
-            picture = maps.difference(
-                of.shape, context, of.villages, one, unit=line.indicator.unit, digits=line.indicator.digits
+            title = say(
+                "{indicator}: difference in {name}",
+                indicator=say.title(line.indicator.titles._asdict()),
+                name=side.name,
             )
-            found.append(({"title": title, "file": f"difference-{number_}-{row}.svg", "alt": f"Map: {title}"}, picture))
+            picture = maps.difference(
+                of.shape, context, of.villages, one, unit=line.indicator.unit, digits=line.indicator.digits, say=say
+            )
+            found.append(({"title": title, "file": f"difference-{number_}-{row}.svg", "alt": title}, picture))
     return found[:MOST_MAPS]

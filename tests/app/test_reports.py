@@ -15,6 +15,7 @@ import pytest
 import shapely
 from PIL import Image
 
+from app.i18n import LANGUAGES, words
 from app.reports import geopackage, maps, paper, tables
 from layers.indicators.comparison import Cause, Comparison, Difference, Line, Side
 from layers.indicators.spec import Contribution, Figure, Indicator
@@ -133,6 +134,17 @@ def test_the_report_is_a_pdf_whose_bytes_depend_on_its_words_alone(comparison: C
         assert grey[:, -edge:].min() > 250
 
 
+def test_the_report_speaks_the_language_that_is_asked_for(comparison: Comparison) -> None:
+    made = {
+        language: paper.as_pages(comparison, paper.Print(WHEN, "Uwase", 10, {}, language=language))[0]
+        for language in LANGUAGES
+    }
+    assert len(set(made.values())) == len(LANGUAGES)
+    for language in ("rw", "fr"):
+        unsaid = [word for word in paper.TEMPLATE_WORDS if word not in words(language).entries]
+        assert unsaid == []
+
+
 def test_numbers_are_written_for_people() -> None:
     thin = paper.THIN
     assert paper.number(1234567.4, 0) == f"1{thin}234{thin}567"
@@ -146,7 +158,9 @@ def test_numbers_are_written_for_people() -> None:
 
 def test_a_map_has_its_scale_its_north_and_a_legend_with_units(comparison: Comparison) -> None:
     line = comparison.lines[0]
-    drawn = maps.difference(comparison.shape, (), comparison.villages, line.differences[0], unit="people", digits=0)
+    drawn = maps.difference(
+        comparison.shape, (), comparison.villages, line.differences[0], unit="people", digits=0, say=words("en")
+    )
     assert "Difference (people)" in drawn
     assert ">N</text>" in drawn
     assert re.search(r">[125]0* (m|km)</text>", drawn)
@@ -155,5 +169,5 @@ def test_a_map_has_its_scale_its_north_and_a_legend_with_units(comparison: Compa
     )  # a village and its legend
     units, said = maps.scale_bar(10.0)
     assert (said, units) == ("1 km", 100.0)
-    changed = maps.changes(comparison.shape, (), line.differences[0].causes)
+    changed = maps.changes(comparison.shape, (), line.differences[0].causes, words("en"))
     assert all(word in changed for word in ("added", "removed", "changed"))

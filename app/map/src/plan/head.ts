@@ -13,6 +13,7 @@ export interface HeadActs {
 export class Head {
   readonly root = element("div", "plan-head");
   readonly #notice = element("div");
+  #shown = 0;
 
   constructor(
     private readonly say: Words,
@@ -21,6 +22,8 @@ export class Head {
 
   show(branches: Branch[], branch: Branch | null, mayPlan: boolean): void {
     const { say } = this;
+    if (this.#shown !== (branch?.id ?? 0)) this.#notice.replaceChildren();
+    this.#shown = branch?.id ?? 0;
     const select = element("select", "plan-branches");
     select.append(new Option(say("base_long"), "0"));
     for (const one of branches) select.append(new Option(`${one.name} · ${say(`state_${one.state}`)} · ${one.author}`, String(one.id)));

@@ -40,7 +40,8 @@ export class Marks {
   /** Puts the marks onto the style, over all but names. */
   place(): void {
     const { map } = this.on;
-    if (!map.style || !this.on.map.isStyleLoaded() && !map.getSource(SOURCE) && !map.getLayer("background")) return;
+    // A style that is still coming takes no layers.
+    if (!map.getStyle()) return void map.once("idle", () => this.place());
     const source = map.getSource(SOURCE) as GeoJSONSource | undefined;
     if (source) source.setData(this.#data as never);
     else map.addSource(SOURCE, { type: "geojson", data: this.#data as never });

@@ -125,7 +125,7 @@ export class IndicatorStrip {
     const reach = 1e-5;
     const box = [lng - reach, lat - reach, lng + reach, lat + reach].map((one) => one.toFixed(6)).join(",");
     const one = async (layer: string): Promise<Place[]> => {
-      const { features } = await ask<{ features: { id: string; properties: Record<string, unknown> }[] }>(`/layers/${layer}/items?bbox=${box}&limit=1`, { signal });
+      const { features } = await ask<{ features: { id: string; properties: Record<string, unknown> }[] }>(`/layers/${layer}/items?bbox=${box}&limit=1`, { signal }).catch(() => ({ features: [] }));
       const [found] = features;
       if (!found) return [];
       const code = String(found.properties["id"] ?? found.id);

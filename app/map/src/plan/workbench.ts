@@ -61,12 +61,12 @@ export class Workbench implements Planning {
     this.#bar = new Bar(this.#say, { undo: () => void this.#step("undo"), redo: () => void this.#step("redo") });
     this.#strip = new IndicatorStrip(on.map, this.#say, () => model.language);
     this.#head = new Head(this.#say, {
-      choose: (id) => (model.branch = id),
+      choose: (id) => void this.#open(id).then(() => (model.branch = this.#branch?.id ?? 0)),
       made: async (made) => {
         this.#branches = [made, ...this.#branches];
         this.#bar.tell(this.#say("branch_made", { name: made.name }));
-        model.branch = made.id;
         await this.#open(made.id);
+        model.branch = made.id;
       },
     });
     this.#build = new Build(this.#say, {
@@ -185,6 +185,7 @@ export class Workbench implements Planning {
     if (name === "active" && !this.model.active) this.#leave();
     if (name === "language" || name === "texts") this.#build.list();
     this.#paint();
+    this.#pin();
     await this.#strip.renew(this.#branch);
   }
 
@@ -430,7 +431,9 @@ export class Workbench implements Planning {
         this.#hint.hidden = true;
         this.model.aside = false;
         // The click that chose it is still on its way to the page.
-        setTimeout(() => (this.#picking = null), 0);
+        setTimeout(() => {
+          if (this.#picking === picking) this.#picking = null;
+        }, 0);
         this.root.querySelector<HTMLElement>(".plan-form .plan-main")?.focus();
         give(id);
       };
@@ -440,7 +443,8 @@ export class Workbench implements Planning {
         this.#hint.textContent = this.#say("pick_none");
       };
       const click = (event: Parameters<typeof take>[0]): void => take(event);
-      this.#picking = { layer, give: end };
+      const picking = { layer, give: end };
+      this.#picking = picking;
       map.on("click", click);
       document.addEventListener("keydown", (event) => {
         if (event.key === "Escape") end(null);

@@ -33,6 +33,7 @@ export function flyTo(map: MapLibre, camera: Camera): void {
 export class Controls {
   readonly root = element("div", "twin-controls");
   readonly #buttons = new Map<string, HTMLButtonElement>();
+  #texts: Record<string, string> = {};
 
   constructor(map: MapLibre, setTerrain: (on: boolean) => void) {
     this.root.setAttribute("role", "toolbar");
@@ -66,6 +67,7 @@ export class Controls {
       const arrow = this.#buttons.get("north")!.firstElementChild as SVGElement;
       arrow.style.transform = `rotate(${-map.getBearing()}deg)`;
       this.#buttons.get("tilt")!.textContent = map.getPitch() > 5 ? "2D" : "3D";
+      this.#name("tilt");
     };
     map.on("rotate", turn);
     map.on("pitch", turn);
@@ -74,11 +76,16 @@ export class Controls {
 
   say(texts: Record<string, string>): void {
     this.root.setAttribute("aria-label", texts["map_controls"] ?? "");
-    for (const [name, button] of this.#buttons) {
-      const words = texts[name] ?? name;
-      button.title = words;
-      button.setAttribute("aria-label", words);
-    }
+    this.#texts = texts;
+    for (const name of this.#buttons.keys()) this.#name(name);
+  }
+
+  /** The name begins with what stands on the button, so that a voice finds it (WCAG 2.5.3). */
+  #name(name: string): void {
+    const button = this.#buttons.get(name)!;
+    const words = this.#texts[name] ?? name;
+    button.title = words;
+    button.setAttribute("aria-label", button.textContent ? `${button.textContent} ${words}` : words);
   }
 
   #tilt(map: MapLibre, setTerrain: (on: boolean) => void): void {
@@ -110,7 +117,7 @@ export class Strip {
     const count = feed.sensors.size;
     this.#live.dataset["state"] = feed.state;
     const mark = feed.isSimulated() ? " ◇" : "";
-    this.#live.textContent = feed.state === "live" ? `${words.replace("{count}", String(count))}${mark}` : words;
+    this.#live.textContent = feed.state === "live" && !count ? "" : feed.state === "live" ? `${words.replace("{count}", String(count))}${mark}` : words;
     this.#live.title = mark ? `${this.#live.textContent} ${this.#texts["simulated"] ?? ""}` : "";
     this.#live.hidden = feed.state === "off";
   }

@@ -76,7 +76,7 @@ def _place(said: str) -> str:
     inside = all(
         math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in numbers
     )
-    return ";".join(f"{round(lon, 5):g},{round(lat, 5):g}" for lon, lat in numbers) if inside else ""
+    return ";".join(f"{round(lon, 5)},{round(lat, 5)}" for lon, lat in numbers) if inside else ""
 
 
 def _matching(pattern: re.Pattern[str], said: str) -> str:

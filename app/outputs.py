@@ -181,8 +181,11 @@ def _waiting(
 
 
 def _waiting_tiles(session: Session, registry: Registry, layers: list[str] | None) -> list[_Work]:
-    rows = session.execute(_WAITING, {"output": "tiles", "layers": layers}).fetchall()
-    known = [(registry.layers.get(name), rest) for name, *rest in rows]
+    rows = {row[0]: row for row in session.execute(_WAITING, {"output": "tiles", "layers": layers}).fetchall()}
+    if layers is None:  # whose contract has fields that its companions, made by an earlier version, have not
+        outgrown = sorted(generalise.outgrown(session.connection, registry.vector_layers))
+        rows |= {row[0]: row for row in session.execute(_STANDING, (outgrown,)).fetchall()}
+    known = [(registry.layers.get(name), rest) for name, *rest in rows.values()]
     return [_Work("tiles", layer, *rest) for layer, rest in known if layer is not None and not layer.is_raster]
 
 

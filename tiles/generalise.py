@@ -12,7 +12,7 @@ An aggregate never mixes tenants, classifications or origins. Its cell is that o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -38,6 +38,8 @@ _MOST_INK = 5
 """Sides of a cell that the lines of its network may be long, all together: then they touch and more would show nothing more."""
 _SMALL_SIDE_UNITS = 32
 _NEW = "_new"
+_COLUMNS = """select c.relname, array_agg(a.attname::text) from pg_class c join pg_attribute a on a.attrelid = c.oid
+ where c.relnamespace = 'companion'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped group by c.relname"""
 _HOME = "floor((st_xmin({geom}) + st_xmax({geom})) / 2 / {side})::bigint * 4294967296 + floor((st_ymin({geom}) + st_ymax({geom})) / 2 / {side})::bigint"
 _TEMPLATES = {
     "Point": ("points",), "MultiPoint": ("points",), "LineString": ("lines",), "MultiLineString": ("lines",),
@@ -104,6 +106,19 @@ def refresh(connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (
         for template in _TEMPLATES[layer.geometry]:
             _fill(connection, layer, band, template, target=companion(layer, band), source=source, cells=cells)
     return len(touched)
+
+
+def outgrown(connection: Connection, layers: Iterable[Layer]) -> set[str]:
+    """Names of the layers whose companions lack a column that their contracts, or this version, give them."""
+    rows = connection.execute(_COLUMNS).fetchall()
+    standing = {str(name): set(columns) for name, columns in rows}
+    return {
+        layer.name
+        for layer in layers
+        for band in bands(layer)
+        if (columns := standing.get(table_name(layer, band))) is not None
+        and not columns.issuperset({"_clearance", *(field.name for field in stored(layer, band))})
+    }
 
 
 def create(connection: Connection, layer: Layer, band: Band, target: sql.Identifier) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import shapely
+from psycopg import sql
 
 from tests.tiles import mvt
 from tests.tiles.conftest import HIDDEN, HOUSES, LAYERS, POSTS, SOUTH, TRIED, WAYS, WEST, ZONES, put, run, zones
@@ -232,6 +233,17 @@ def test_refreshing_gives_what_building_anew_gives(own_country: Any) -> None:
             generalise.build(session.connection, layer)
             assert fresh == picture(session, layer)
         assert boxes
+
+
+def test_companions_of_an_earlier_version_are_known_by_the_columns_they_lack(own_country: Any) -> None:
+    layers = [one for one in LAYERS if not one.is_raster]
+    with own_country.session(SYSTEM, pool="owner") as session:
+        assert generalise.outgrown(session.connection, layers) == set()
+        exact = companion(HOUSES, bands(HOUSES)[-1])
+        session.execute(sql.SQL("alter table {} drop column _clearance").format(exact))
+        assert generalise.outgrown(session.connection, layers) == {HOUSES.name}
+        generalise.build(session.connection, HOUSES)
+        assert generalise.outgrown(session.connection, layers) == set()
 
 
 def test_a_changed_border_redraws_its_neighbours_and_nobody_else(own_country: Any) -> None:

@@ -3,6 +3,16 @@ import { button, element } from "../parts";
 import type { Branch } from "./service";
 import type { Words } from "./words";
 
+const TYPED_IN = "input, textarea, select, [contenteditable]";
+
+/** The move that a key stands for; null where it is typed into a field, or another key. */
+export function moveOf(event: KeyboardEvent): "undo" | "redo" | null {
+  const target = event.composedPath()[0];
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "z") return null;
+  if (target instanceof Element && target.matches(TYPED_IN)) return null;
+  return event.key === "Z" || event.shiftKey ? "redo" : "undo";
+}
+
 export class Bar {
   readonly root = element("div", "plan-bar");
   readonly #name = element("span", "plan-name");

@@ -1,4 +1,8 @@
 // Keys that work anywhere on the page: `/` searches, digits change the mode, arrows move the map, letters open panels, `?` helps.
+import type { Map as MapLibre } from "maplibre-gl";
+import { flight } from "./controls";
+import type { MapModel } from "./model";
+
 const STEP_PX = 120;
 const MOVES: Record<string, [x: number, y: number]> = {
   ArrowLeft: [-STEP_PX, 0],
@@ -20,6 +24,16 @@ export interface KeyActs {
   named(name: string): void;
   /** Opens or closes a panel by its name. */
   press(name: string): void;
+}
+
+/** What the keys do to a map and its page. */
+export function keyActs(map: MapLibre, model: () => MapModel, press: (name: string) => void): KeyActs {
+  return {
+    move: (x, y) => map.panBy([x, y], { duration: flight() / 8 }),
+    mode: (place) => (model().mode_wanted = { place, at: performance.now() }),
+    named: (name) => (model().mode_wanted = { name, at: performance.now() }),
+    press,
+  };
 }
 
 /** Listens until the signal ends. Keys belong to whatever is typed in; with a modifier, to the browser. */

@@ -1,17 +1,18 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
-import { Map as MapLibre, ScaleControl, type StyleSpecification, type VectorTileSource } from "maplibre-gl";
+import { Map as MapLibre, ScaleControl, type StyleSpecification } from "maplibre-gl";
 import { optionsOf } from "./options";
 import { FlowFeed } from "./flows";
 import { viewportOf, writeAddress } from "./address";
-import { Controls, Strip, flight, flyTo } from "./controls";
-import { listenToKeys } from "./keys";
+import { Controls, Strip, flyTo } from "./controls";
+import { keyActs, listenToKeys } from "./keys";
 import { LiveFeed } from "./live";
 import { Changes } from "./changes";
-import type { Compare, CompareFrom } from "./compare/compare";
+import { Comparison } from "./comparison";
+import { compareMap, deskMap, planMap, type MapParts } from "./faces";
 import { isRef, type Heard, type MapModel } from "./model";
 import { fontsReady } from "./fonts";
-import type { Desk, DeskMap } from "./desk";
-import { pictureOf } from "./picture";
+import type { Desk } from "./desk";
+import { Dress } from "./dress";
 import type { Overlay } from "./overlay";
 import { whenPainted } from "./painted";
 import { Choice } from "./choice";
@@ -19,7 +20,7 @@ import type { Solids } from "./solids";
 import { countFrames, listenToPointer } from "./pointer";
 import { Tip } from "./tip";
 import type { Planning, PlanMap } from "./planning";
-import { applyState, factsOf, fetchStyle, firstOf, ofBranch, withBranch, withState } from "./style";
+import { factsOf, fetchStyle, firstOf, withState } from "./style";
 
 const TICK_MS = 10_000;
 const FLOWS = "migration.flows";
@@ -36,8 +37,10 @@ export class TwinMap {
   /** Made after the first frame: a second drawing context takes its time. */
   #overlay: Overlay | null = null;
   #desk: Desk | null = null;
-  #compare: Compare | null = null;
   #deepening: Promise<void> | null = null;
+  readonly #parts: MapParts;
+  readonly #dress: Dress;
+  readonly #comparison: Comparison;
   readonly #changes: Changes;
   readonly painted: Promise<void>;
   readonly #choice: Choice;
@@ -45,7 +48,6 @@ export class TwinMap {
   readonly #tick: number;
   readonly #flows: FlowFeed;
   #solids: Solids | null = null;
-  #terrain = true;
   /** Nothing glides: the viewer asked for that, or no graphics card would keep up. */
   readonly #still: boolean;
   #pendingDraw = 0;
@@ -61,7 +63,6 @@ export class TwinMap {
     root.append(canvas);
     // Names, buildings and terrain follow the first frame: boundaries stand sooner.
     this.#map = new MapLibre(optionsOf(canvas, model.camera, withState(firstOf(style), model), graphics));
-    this.#terrain = model.camera.pitch > 5;
     this.#still = graphics.software || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#feed = new LiveFeed(model.live_url, () => this.#told());
     this.#flows = new FlowFeed(() => this.draw(), this.#ended.signal);
@@ -75,13 +76,16 @@ export class TwinMap {
       },
       draw: () => this.draw(),
     });
+    this.#parts = this.#asParts();
+    this.#comparison = new Comparison(compareMap(this.#parts));
+    this.#dress = new Dress(this.#map, { ...this.#parts, branch: () => this.#comparison.branch });
     this.#controls = new Controls(this.#map, (on) => this.setTerrain(on));
     this.#map.addControl(new ScaleControl({ maxWidth: 96, unit: "metric" }), "bottom-left");
     canvas.append(this.#tip.root);
     root.append(this.#controls.root, this.#strip.root);
     this.say();
     this.#listen(canvas);
-    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard), () => this.#branch);
+    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard), () => this.#comparison.branch);
     this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";
@@ -98,6 +102,7 @@ export class TwinMap {
     model.viewport = viewport;
     this.say();
     this.states();
+    this.comparing();
   }
 
   /** After the first frame: names, buildings, terrain, the streams and the overlay over them. Once. */
@@ -109,8 +114,8 @@ export class TwinMap {
     const [{ Overlay }, { Solids }, { Desk }] = await Promise.all([import("./overlay"), import("./solids"), import("./desk"), fontsReady()]);
     if (this.#ended.signal.aborted) return;
     this.#overlay = new Overlay(this.#map, this.#still);
-    this.#solids = new Solids(this.#map, () => this.#switch());
-    this.#desk = new Desk(this.#asDesk());
+    this.#solids = new Solids(this.#map, () => this.#dress.states());
+    this.#desk = new Desk(deskMap(this.#parts));
     this.#show();
     this.select();
     this.#desk.begin(this.model.drawing);
@@ -121,56 +126,18 @@ export class TwinMap {
 
   /** Switches, opacities and filters. */
   states(): void {
-    this.#switch();
-    this.#stand();
+    this.#dress.states();
+    this.#dress.stand();
     this.#desk?.follow();
-    this.#compare?.follow();
+    this.#comparison.shown?.follow();
     this.streams();
     this.share();
     this.draw();
   }
 
-  /** Puts switches, opacities, filters and themes on the style's layers; what stands as a mesh is not extruded. */
-  #switch(): void {
-    if (this.#map.getStyle()) applyState(this.#map, this.style, this.model, this.#solids?.drawn);
-  }
-
-  /** The branch that is shown here; 0: the base. While two are compared, the first of them. */
-  get #branch(): number {
-    return this.#compare?.first ?? this.model.scenario;
-  }
-
-  #stand(): void {
-    const { looks, layers } = this.model;
-    this.#solids?.follow({ looks, layers, scenario: this.#branch });
-  }
-
   /** Opens the comparison that the model names, or closes it. */
   comparing(): void {
-    const wanted = typeof this.model.compare.ids === "string";
-    if (!this.#overlay || wanted === Boolean(this.#compare)) return;
-    if (!wanted) {
-      this.#compare?.end();
-      this.#compare = null;
-      return this.branch();
-    }
-    void import("./compare/compare").then(({ Compare }) => {
-      if (!this.#compare && typeof this.model.compare.ids === "string") this.#compare = new Compare(this.#asCompare());
-    });
-  }
-
-  #asCompare(): CompareFrom {
-    const [map, root, still] = [this.#map, this.root, this.#still];
-    return {
-      map, root, still,
-      model: () => this.model,
-      style: () => this.style,
-      facts: () => factsOf(this.style),
-      show: () => this.branch(),
-      draw: () => this.draw(),
-      open: (found) => this.#choice.click(found),
-      rested: () => this.#moved(),
-    };
+    if (this.#overlay) this.#comparison.follow();
   }
 
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
@@ -184,15 +151,12 @@ export class TwinMap {
   async restyle(): Promise<void> {
     this.style = await fetchStyle(this.model.style_url, undefined, this.#ended.signal);
     if (this.#overlay) this.#show();
-    this.#compare?.restyled(true);
+    this.#comparison.shown?.restyled(true);
   }
 
   /** Puts the whole style on the map, with what the viewer switched. */
   #show(): void {
-    const wanted = withBranch(withState(this.style, this.model, this.#solids?.drawn), this.#branch);
-    if (!this.#terrain) delete wanted.terrain;
-    this.#map.setStyle(wanted, { diff: true });
-    this.#stand();
+    this.#dress.whole();
     this.#map.once("idle", () => this.#choice.renew());
     this.planning?.shown();
     this.draw();
@@ -200,13 +164,7 @@ export class TwinMap {
 
   /** Another branch, or the base: its tiles and scenes are asked for. */
   branch(): void {
-    if (!this.#overlay) return;
-    for (const [name, source] of Object.entries(this.style.sources)) {
-      const shown = this.#map.getSource(name);
-      if (shown?.type === "vector" && source.type === "vector" && source.tiles)
-        (shown as VectorTileSource).setTiles(source.tiles.map((tile) => ofBranch(tile, this.#branch)));
-    }
-    this.#stand();
+    if (this.#overlay) this.#dress.branch();
   }
 
   fly(): void {
@@ -225,7 +183,7 @@ export class TwinMap {
     this.#strip.say(this.model.texts);
     this.#strip.live(this.#feed);
     this.#desk?.say();
-    this.#compare?.say();
+    this.#comparison.shown?.say();
   }
 
   drawing(): void {
@@ -241,10 +199,9 @@ export class TwinMap {
   }
 
   setTerrain(on: boolean): void {
-    this.#terrain = on;
+    this.#dress.terrain = on;
     if (!this.#overlay) return;
-    const terrain = this.style.terrain ?? null;
-    if (Boolean(this.#map.getTerrain()) !== (on && terrain !== null)) this.#map.setTerrain(on ? terrain : null);
+    this.#dress.ground();
     this.draw();
   }
 
@@ -260,7 +217,7 @@ export class TwinMap {
         place: this.#choice.place,
         deck: this.model.deck,
         sensors: this.#desk?.time.source ?? this.#feed,
-        over: (ground) => [...(this.#desk?.layers(ground) ?? []), ...(this.planning?.layers(ground) ?? []), ...(this.#compare?.layers(ground) ?? [])],
+        over: (ground) => [...(this.#desk?.layers(ground) ?? []), ...(this.planning?.layers(ground) ?? []), ...(this.#comparison.shown?.layers(ground) ?? [])],
       });
       if (this.#overlay?.isMoving(this.#desk?.time.source ?? this.#feed)) this.draw();
     });
@@ -269,7 +226,7 @@ export class TwinMap {
   end(): void {
     this.#ended.abort();
     this.#feed.stop();
-    for (const part of [this.#compare, this.#desk, this.#solids]) part?.end();
+    for (const part of [this.#comparison, this.#desk, this.#solids]) part?.end();
     this.#changes.stop();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
@@ -279,7 +236,7 @@ export class TwinMap {
   #listen(canvas: HTMLElement): void {
     const map = this.#map;
     listenToPointer(map, this.#tip, {
-      busy: () => (this.#desk?.drawing.active || this.planning?.busy() || this.#compare?.drawing) ?? false,
+      busy: () => (this.#desk?.drawing.active || this.planning?.busy() || this.#comparison.shown?.drawing) ?? false,
       pick: (event) => this.#choice.pick(event),
       clicked: (found) => {
         this.#choice.click(found);
@@ -289,23 +246,14 @@ export class TwinMap {
       mark: (found) => (this.#feed.isSimulated() && found?.layer === SENSORS ? "◇" : found?.layer === FLOWS ? "≈" : ""),
       texts: () => this.model.texts,
     });
-    if (this.model.keep_address)
-      listenToKeys(
-        {
-          move: (x, y) => map.panBy([x, y], { duration: flight() / 8 }),
-          mode: (place) => (this.model.mode_wanted = { place, at: performance.now() }),
-          named: (name) => (this.model.mode_wanted = { name, at: performance.now() }),
-          press: (name) => this.#desk?.press(name),
-        },
-        this.#ended.signal,
-      );
+    if (this.model.keep_address) listenToKeys(keyActs(map, () => this.model, (name) => this.#desk?.press(name)), this.#ended.signal);
     map.on("moveend", () => this.#moved());
     map.on("terrain", () => this.draw());
     countFrames(map, canvas, () => this.draw());
   }
 
   #moved(): void {
-    if (this.#compare?.leading) return;
+    if (this.#comparison.shown?.leading) return;
     this.model.viewport = viewportOf(this.#map);
     this.share();
     this.draw();
@@ -325,35 +273,26 @@ export class TwinMap {
       this.streams();
     }
     this.#solids?.renew(heard.layer, heard.extent ?? null);
-    this.#compare?.renew(heard.layer, heard.extent ?? null);
+    this.#comparison.shown?.renew(heard.layer, heard.extent ?? null);
   }
 
   /** The map as the workbench knows it. */
   asPlan(): PlanMap {
-    const [map, root] = [this.#map, this.root];
-    return {
-      map, root,
-      model: () => this.model,
-      draw: () => this.draw(),
-      pick: (event) => this.#choice.pick(event),
-      tint: (colours) => this.#solids?.tint(colours),
-      mark: (feature) => this.#choice.mark(feature),
-      serve: (planning) => (this.planning = planning),
-    };
+    return planMap(this.#parts);
   }
 
-  #asDesk(): DeskMap {
-    const [map, root, strip, feed, still] = [this.#map, this.root, this.#strip.root, this.#feed, this.#still];
+  #asParts(): MapParts {
+    const [map, root, strip, feed] = [this.#map, this.root, this.#strip.root, this.#feed];
+    const [flows, choice, still] = [this.#flows, this.#choice, this.#still];
     return {
-      map, root, strip, feed, still,
+      map, root, strip, feed, flows, choice, still,
       model: () => this.model,
-      facts: () => factsOf(this.style),
-      flows: () => this.#flows.flows,
-      place: () => this.#choice.place,
+      style: () => this.style,
       solids: () => this.#solids,
       draw: () => this.draw(),
-      open: (found) => this.#choice.click(found),
-      picture: () => pictureOf(map, root),
+      branch: () => this.branch(),
+      rested: () => this.#moved(),
+      serve: (planning) => (this.planning = planning),
     };
   }
 }

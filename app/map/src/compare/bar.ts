@@ -1,10 +1,9 @@
 // The head of the sheet: which two are on the map, which more are in the table, where, how, and of what.
 import { button, element } from "../parts";
 import { searchUnits, type Branch, type Unit } from "./ask";
-import { BASE, type View } from "./state";
+import { BASE, MOST_SIDES, type View } from "./state";
 
 const TYPED_MS = 250;
-export const MOST_SIDES = 6;
 
 export interface BarFrom {
   texts(): Record<string, string>;

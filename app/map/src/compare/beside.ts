@@ -120,7 +120,7 @@ export class Beside {
   }
 
   /** While an area is drawn the first map is whole. */
-  set away(away: boolean) {
+  leave(away: boolean): void {
     this.#canvas.hidden = away;
     this.handle.hidden = away || this.from.root.dataset["compare"] === "side";
   }

@@ -1,4 +1,5 @@
 // What is compared, as the page's address says it. Python has checked the words; what is not there is chosen here.
+import type { Branch } from "./ask";
 
 export type View = "swipe" | "side";
 
@@ -15,6 +16,7 @@ export interface Comparing {
 }
 
 export const BASE = "base";
+export const MOST_SIDES = 6;
 export const FIRST_GROUPS = "people,built";
 const DIGITS = 5;
 
@@ -31,4 +33,18 @@ export function placeOf(said: string): Place {
 /** A drawn area as the address says it. */
 export function saidOf(ring: Ring): string {
   return ring.map(([lon, lat]) => `${Number(lon.toFixed(DIGITS))},${Number(lat.toFixed(DIGITS))}`).join(";");
+}
+
+/** What can be compared of what was said: only branches that are there, two of them at least, and groups that have figures; `gone` are the others. */
+export function settled(said: Comparing, branches: Branch[], groups: string[]): { state: Comparing; gone: string[] } {
+  const known = new Set([BASE, ...branches.map(({ id }) => String(id))]);
+  const wanted = said.ids.split(",").filter(Boolean);
+  const ids = wanted.filter((id) => known.has(id));
+  const open = branches.filter(({ state }) => state !== "archived").map(({ id }) => String(id));
+  for (const id of [BASE, ...open, ...known]) if (ids.length < 2 && !ids.includes(id)) ids.push(id);
+  const asked = said.groups.split(",").filter((one) => groups.includes(one));
+  return {
+    state: { ...said, ids: ids.slice(0, MOST_SIDES).join(","), groups: asked.join(",") || FIRST_GROUPS },
+    gone: wanted.filter((id) => !known.has(id)),
+  };
 }

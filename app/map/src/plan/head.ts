@@ -14,14 +14,19 @@ export class Head {
   readonly root = element("div", "plan-head");
   readonly #notice = element("div");
   #shown = 0;
+  #told = "";
 
   constructor(
     private readonly say: Words,
     private readonly acts: HeadActs,
   ) {}
 
+  /** Which branches there are and which is open; what stands already keeps its focus. */
   show(branches: Branch[], branch: Branch | null, mayPlan: boolean): void {
     const { say } = this;
+    const told = JSON.stringify([[branch, ...branches].map((one) => one && [one.id, one.name, one.state]), mayPlan, say("branch")]);
+    if (told === this.#told) return;
+    this.#told = told;
     if (this.#shown !== (branch?.id ?? 0)) this.#notice.replaceChildren();
     this.#shown = branch?.id ?? 0;
     const select = element("select", "plan-branches");

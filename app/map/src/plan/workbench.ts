@@ -150,7 +150,7 @@ export class Workbench implements Planning {
       if (this.model.branch !== (this.#account.branch?.id ?? 0)) await this.#open(this.model.branch);
       return;
     }
-    if (name === "active" && !this.model.active) this.#leave();
+    if (name === "active" && !this.model.active) this.#hand.leave();
     if (name === "language" || name === "texts") this.#build.list();
     this.#paint();
     this.#pin();
@@ -162,7 +162,9 @@ export class Workbench implements Planning {
     const account = this.#account;
     await account.renew().catch((error: unknown) => this.#bar.tell(error instanceof Refusal && error.message ? error.message : this.#say("away"), true));
     this.#paint();
-    await Promise.all([this.#marks.renew(account.branch).catch(() => undefined), this.#judge(), this.#strip.renew(account.branch)]);
+    // Figures may take long the first time: they come when they come.
+    void this.#strip.renew(account.branch);
+    await Promise.all([this.#marks.renew(account.branch).catch(() => undefined), this.#judge()]);
   }
 
   async #judge(): Promise<void> {
@@ -210,7 +212,7 @@ export class Workbench implements Planning {
 
   // The panel.
 
-  /** The whole panel as things stand; `keep`: not the body of the open tab where somebody fills it in. */
+  /** The whole panel as things stand; `renewBody`: also the body of the open tab, in which nobody is writing. */
   #paint(renewBody = true): void {
     const { model } = this;
     this.root.dataset["theme"] = model.theme;
@@ -280,11 +282,6 @@ export class Workbench implements Planning {
     const [found, branch] = [this.#selected, this.#account.branch];
     const edits = branch?.state === "draft" && this.model.active && this.model.actor.plan;
     this.#chosen.replaceChildren(...(found && edits ? offers(found, this.#build, this.#layerTitle(found.layer), () => this.#show("build")) : []));
-  }
-
-  #leave(): void {
-    this.#hand.leave();
-    this.#pin();
   }
 
   /** `z` takes back, `Z` puts on again; only in the mode of planning. */

@@ -125,7 +125,7 @@ def test_a_slash_goes_to_the_search_and_a_found_place_is_flown_to_and_told_of(se
 def test_a_digit_changes_the_mode_and_arrows_move_the_map(seen: Seen) -> None:
     seen.page.evaluate("() => document.querySelector('body').focus()")
     stage = seen.page.locator(".twin-controls button").first
-    stage.press("2")
+    stage.press("4")
     seen.page.wait_for_function("() => new URLSearchParams(location.search).get('mode') === 'live'")
     stage.press("1")
     seen.page.wait_for_function("() => new URLSearchParams(location.search).get('mode') === 'look'")

@@ -16,6 +16,8 @@ export interface BuildActs extends Omit<FormActs, "changed"> {
   /** Takes the last step back, after it was called off while it ran. */
   takeBack(): Promise<void>;
   working(on: boolean): void;
+  /** A form was closed, with what was drawn for it. */
+  closed(): void;
 }
 
 export class Build {
@@ -123,6 +125,7 @@ export class Build {
     window.clearTimeout(this.#timer);
     this.#trying?.abort();
     this.#partial = null;
+    if (this.#form) this.acts.closed();
     this.#form = null;
   }
 

@@ -1,5 +1,6 @@
 // The planner's hand on the map: what is drawn, picked, or listed because it is in the view.
 import type { Layer } from "@deck.gl/core";
+import { GeoJsonLayer } from "@deck.gl/layers";
 import { viewportOf } from "../address";
 import { Draw, geometryOf, type Shape as Drawable } from "../draw";
 import { element } from "../parts";
@@ -7,6 +8,8 @@ import type { PlanMap } from "../planning";
 import type { Ground } from "../sensors";
 import { ask, type Branch, type Shape } from "./service";
 import type { Words } from "./words";
+
+const INK: [number, number, number] = [112, 72, 232];
 
 export interface HandFrom {
   branch(): Branch | null;
@@ -20,6 +23,7 @@ export class Hand {
   readonly hint = element("p", "plan-hint");
   readonly #draw: Draw;
   #finish: ((shape: Shape | null) => void) | null = null;
+  #sketch: Shape | null = null;
   #picking: { layer: string; give: (id: string | null) => void } | null = null;
 
   constructor(
@@ -49,7 +53,15 @@ export class Hand {
   }
 
   layers(ground: Ground): Layer[] {
-    return this.#draw.active ? this.#draw.layers(ground) : [];
+    if (this.#draw.active) return this.#draw.layers(ground);
+    const raised = this.#sketch && raise(this.#sketch.coordinates, ground);
+    return raised ? [new GeoJsonLayer({ id: "plan-sketch", data: { type: this.#sketch!.type, coordinates: raised } as never, getFillColor: [...INK, 50], getLineColor: [...INK, 255], getLineWidth: 2.5, lineWidthUnits: "pixels", getPointRadius: 5, pointRadiusUnits: "pixels", lineBillboard: true })] : [];
+  }
+
+  /** Takes away what was drawn and is not carried out. */
+  forget(): void {
+    this.#sketch = null;
+    this.on.draw();
   }
 
   /** Ends what is drawn or picked, with nothing. */
@@ -71,6 +83,7 @@ export class Hand {
     const give = this.#finish;
     this.#finish = null;
     this.from.drawing(null);
+    if (give && shape) this.#sketch = shape;
     if (give) this.from.aside(false);
     give?.(shape);
     if (give) this.panel.querySelector<HTMLElement>(".plan-form .plan-main, .plan-form textarea")?.focus();
@@ -139,4 +152,11 @@ export class Hand {
       return [ident, [properties["name"], ident].filter(Boolean).join(" · ")];
     });
   }
+}
+
+/** Positions however deep they are nested, a metre over the ground. */
+function raise(coordinates: unknown, ground: Ground): unknown {
+  const [first, second] = coordinates as unknown[];
+  if (typeof first === "number" && typeof second === "number") return [first, second, ground(first, second) + 1];
+  return (coordinates as unknown[]).map((one) => raise(one, ground));
 }

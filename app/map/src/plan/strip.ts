@@ -150,7 +150,7 @@ export class IndicatorStrip {
     const now = (compared ? branch : base)!;
     const item = element("li");
     item.dataset["indicator"] = line.name;
-    const unit = line.unit === "people" || line.unit === "dwellings" ? "" : ` ${line.unit}`;
+    const unit = line.unit === "people" || line.unit === "dwellings" ? "" : ` ${line.unit.replace(/([a-z])2$/, "$1²")}`;
     const origins = Object.keys(now.origins ?? {});
     const mark = [...new Set([MARKS[line.origin] ?? "", ...origins.map((one) => MARKS[one] ?? "")].filter(Boolean))].join("");
     const head = element("span", "plan-title", line.title[this.language()] ?? line.title["en"] ?? line.name);
@@ -174,7 +174,7 @@ export class IndicatorStrip {
     const flat = Number(one.value.toFixed(digits)) === 0;
     made.dataset["sign"] = flat ? "0" : one.value > 0 ? "+" : "-";
     made.textContent = flat ? this.say("no_difference") : `${one.value > 0 ? "▲ +" : "▼ −"}${amountOf(Math.abs(one.value), digits)}`;
-    if (!flat && one.low !== null && one.high !== null) {
+    if (!flat && one.low !== null && one.high !== null && amountOf(one.low, digits) !== amountOf(one.high, digits)) {
       made.append(element("small", "", ` ${amountOf(one.low, digits)} … ${amountOf(one.high, digits)}`));
       made.title = this.say("interval");
     }

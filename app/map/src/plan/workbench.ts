@@ -75,7 +75,9 @@ export class Workbench implements Planning {
       done: (answer, title) => this.#done(answer, title),
       takeBack: () => this.#step("undo"),
       working: (on) => this.#work(on),
+      closed: () => this.#hand.forget(),
     });
+    root.classList.add("plan");
     this.root.append(this.#head.root, this.#tabs.root, this.#chosen, this.#body);
     [this.root, on.root].forEach((place, index) => place.append(this.#sheets[index]!));
     on.root.append(this.#bar.root, this.#strip.root, this.#hand.hint);
@@ -122,7 +124,6 @@ export class Workbench implements Planning {
   // The branch.
 
   async #begin(): Promise<void> {
-    this.root.classList.add("plan");
     this.#paint();
     await this.#account.list();
     await this.#build.load().catch((error: unknown) => this.#body.replaceChildren(refusal(error, this.#say)));
@@ -239,8 +240,7 @@ export class Workbench implements Planning {
   async #fill(): Promise<void> {
     const [branch, tab, say] = [this.#account.branch, this.#tab, this.#say];
     if (!branch) return;
-    const acts = this.#listActs();
-    const { actor } = this.model;
+    const [acts, actor] = [this.#listActs(), this.model.actor];
     try {
       const made =
         tab === "build" ? (actor.plan && branch.state === "draft" ? this.#build.root : element("p", "plan-empty", say(actor.plan ? "not_draft" : "may_not", { state: say(`state_${branch.state}`) })))

@@ -222,7 +222,7 @@ class Planner:
             main=[self.map],
             contextbar=[self.plan, self.card, self.chart] if whole else [],
             sidebar_open=beside,
-            contextbar_open=beside and self.mode != "compare",
+            contextbar_open=whole and (self.mode == "plan" or (beside and self.mode != "compare")),
             contextbar_variant="auto",
             contextbar_width=PANEL_WIDTH if self.mode == "plan" else CARD_WIDTH,
             sidebar_width=280,
@@ -291,7 +291,7 @@ class Planner:
     def _narrowed(self, _: Any) -> None:
         """Too narrow for panels beside the map: they close, and open over it when they are asked for."""
         self.narrow = True
-        self.page.param.update(sidebar_open=False, contextbar_open=self.shown is not None)
+        self.page.param.update(sidebar_open=False, contextbar_open=self.shown is not None or self.mode == "plan")
 
     def _stand_aside(self, event: Any) -> None:
         """Where the panels cover the map, they leave it free while something is drawn or chosen on it."""

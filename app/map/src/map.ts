@@ -96,8 +96,9 @@ export class TwinMap {
 
   /** Follows another model; what was done on the map meanwhile is told to it. */
   adopt(model: MapModel): void {
-    const { viewport, clicked } = this.model;
+    const { viewport, clicked, mode_wanted } = this.model;
     this.model = model;
+    if ((mode_wanted.at ?? 0) > (model.mode_wanted?.at ?? 0)) model.mode_wanted = mode_wanted;
     if (isRef(clicked as never)) model.clicked = clicked;
     model.viewport = viewport;
     this.say();

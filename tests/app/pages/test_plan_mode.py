@@ -165,6 +165,7 @@ def test_z_takes_the_fill_back_and_shift_z_puts_it_on_again(seen: Seen) -> None:
     page.locator(".plan-tabs [aria-selected=true]").press("z")
     page.wait_for_function(_said(".plan-done", "was taken back"))
     assert seen.differences() == 1
+    page.locator(".plan-redo:enabled").wait_for()
     page.locator(".plan-tabs [aria-selected=true]").press("Shift+Z")
     page.wait_for_function(_said(".plan-done", "put on again"))
     assert seen.differences() == filled

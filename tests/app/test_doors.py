@@ -101,11 +101,18 @@ def test_no_get_of_the_contract_fails_inside_whatever_stands_in_its_path(service
                 assert answer.status_code < 500, (filled, role, answer.text[:300])
 
 
+ONLY_ASKED_BY_POST = {"/indicators", "/scenarios/compare", "/migration/runs"}
+"""Questions too long for an address; they change nothing."""
+
+
 def test_nothing_that_writes_is_open_to_anonymous(service: Service) -> None:
     contract = get(service, "/openapi.json").json()
     for path, verbs in contract["paths"].items():
         for verb in set(verbs) & {"post", "put", "patch", "delete"}:
-            answer = httpx.request(verb, service.address + re.sub(r"{\w+}", "1", path), json={}, timeout=30)
+            answer = httpx.request(verb, service.address + re.sub(r"{\w+}", "1", path), json={}, timeout=60)
+            if path in ONLY_ASKED_BY_POST:
+                assert answer.status_code < 500, (verb, path, answer.text[:300])
+                continue
             assert answer.status_code in (400, 401, 403, 404, 405, 422), (verb, path, answer.status_code)
 
 

@@ -38,13 +38,15 @@ export class Overlay {
   readonly #converter = new JSONConverter({
     configuration: { classes: { ...flatLayers, ...aggregationLayers, ...geoLayers, ...meshLayers } },
   });
+  /** Deck may be asked what lies under a pixel only once its device is there; until then it has drawn nothing. */
+  #loaded = false;
   #spec: { from: Record<string, unknown> | null; layers: Layer[] } = { from: null, layers: [] };
 
   constructor(
     private readonly map: MapLibre,
     private readonly still: boolean,
   ) {
-    this.#overlay = new MapLibreOverlay({ interleaved: false, layers: [] });
+    this.#overlay = new MapLibreOverlay({ interleaved: false, layers: [], onLoad: () => (this.#loaded = true) });
     map.addControl(this.#overlay as never);
   }
 
@@ -70,6 +72,7 @@ export class Overlay {
 
   /** The feature that deck draws under a pixel, or null. */
   pick(x: number, y: number, place: Place): Picked | null {
+    if (!this.#loaded) return null;
     const info = this.#overlay.pickObject({ x, y, radius: REACH }) as PickingInfo | null;
     if (!info?.object || !info.layer) return null;
     if (info.layer.id === "alerts") {

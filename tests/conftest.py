@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,18 @@ def pytest_configure() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the shared service said last goes into the report of a test that failed with it."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("service")
+    if report.failed and isinstance(running, Service):
+        with contextlib.suppress(OSError):
+            said = (running.state / "up.log").read_text(errors="replace").splitlines()
+            report.sections.append(("the service's last words", "\n".join(said[-30:])))
+    return report
 
 
 @pytest.fixture(scope="session")

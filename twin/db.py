@@ -6,6 +6,8 @@ role that row-level security holds for. A write names its `Unit` of work and lea
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from twin.audit import Unit
 from twin.errors import NotPermitted, Unavailable
 from twin.settings import DatabaseSettings
 
+log = logging.getLogger("twin.db")
 Pool = Literal["features", "tiles", "bulk", "owner"]
 Query = str | sql.SQL | sql.Composed
 __all__ = ["AsyncSession", "Database", "Pool", "Session", "Unit"]
@@ -84,6 +87,7 @@ class Database:
         self.login_as_role = login_as_role
         self._pools: dict[Pool, ConnectionPool] = {}
         self._async_pools: dict[Pool, AsyncConnectionPool] = {}
+        self._making = threading.Lock()
 
     def conninfo_of(self, pool: Pool) -> str:
         if self.login_as_role:
@@ -107,18 +111,19 @@ class Database:
         return "; ".join(words)
 
     def _pool(self, kind: Pool) -> ConnectionPool:
-        if kind not in self._pools:
+        with self._making:
+            if kind not in self._pools:
 
-            def configure(connection: psycopg.Connection[Any]) -> None:
-                connection.execute(self.preamble(kind))
-                connection.commit()
+                def configure(connection: psycopg.Connection[Any]) -> None:
+                    connection.execute(self.preamble(kind))
+                    connection.commit()
 
-            self._pools[kind] = ConnectionPool(
-                self.conninfo_of(kind), min_size=0, max_size=self.settings.pool_size, timeout=self.settings.pool_wait_s,
-                configure=configure, check=ConnectionPool.check_connection, open=True, name=f"twin-{kind}",
-                reconnect_timeout=5.0,
-            )  # fmt: skip
-        return self._pools[kind]
+                self._pools[kind] = ConnectionPool(
+                    self.conninfo_of(kind), min_size=0, max_size=self.settings.pool_size,
+                    timeout=self.settings.pool_wait_s, configure=configure, check=ConnectionPool.check_connection,
+                    open=True, name=f"twin-{kind}", reconnect_timeout=5.0,
+                )  # fmt: skip
+            return self._pools[kind]
 
     async def _async_pool(self, kind: Pool) -> AsyncConnectionPool:
         if kind not in self._async_pools:
@@ -132,8 +137,10 @@ class Database:
                 configure=configure, check=AsyncConnectionPool.check_connection, open=False, name=f"twin-async-{kind}",
                 reconnect_timeout=5.0,
             )  # fmt: skip
-            self._async_pools[kind] = pool
             await pool.open()
+            # Another task may have been first while this one opened.
+            if self._async_pools.setdefault(kind, pool) is not pool:
+                await pool.close()
         return self._async_pools[kind]
 
     def close(self) -> None:
@@ -198,6 +205,7 @@ def _audit_row(actor: Actor, unit: Unit, told: _Told) -> tuple[Any, ...]:
 
 
 def _away(error: Exception) -> Unavailable:
+    log.warning("a query was not answered: %s: %s", type(error).__name__, str(error).strip())
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable("the query took longer than its limit", remedy="ask for a smaller area or fewer layers")
     if isinstance(error, psycopg.errors.DiskFull):

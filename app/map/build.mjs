@@ -1,10 +1,12 @@
 // Bundles the map and the layer list into dist/, with MapLibre's worker inside and the fonts beside.
+// It is built aside and takes its place at the end: a service that runs meanwhile never misses a part, nor after a build that failed.
 import { build } from "esbuild";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 
-const OUT = new URL("./dist/", import.meta.url);
+const DIST = new URL("./dist/", import.meta.url);
+const OUT = new URL(`./dist.next-${process.pid}/`, import.meta.url);
 const MODULES = new URL("./node_modules/", import.meta.url);
 const WEIGHTS = [400, 500, 600];
 const SUBSETS = ["latin", "latin-ext"];
@@ -67,7 +69,14 @@ for (const subset of SUBSETS)
     await copyFile(new URL(`@fontsource/inter/files/${file}`, MODULES), new URL(`fonts/${file}`, OUT));
   }
 
-for (const name of ["twin-map.bundle.js", "twin-layers.bundle.js", ...Object.keys(page.metafile.outputs).map((path) => path.replace("dist/", ""))]) {
+for (const name of ["twin-map.bundle.js", "twin-layers.bundle.js", ...Object.keys(page.metafile.outputs).map((path) => path.replace(/^dist[^/]*\//, ""))]) {
   const bytes = await readFile(new URL(name, OUT));
   console.log(`${name}: ${(bytes.length / 1e6).toFixed(2)} MB, ${(gzipSync(bytes).length / 1e6).toFixed(2)} MB gzipped`);
 }
+
+const BEFORE = new URL(`./dist.before-${process.pid}/`, import.meta.url);
+await rename(DIST, BEFORE).catch((failure) => {
+  if (failure.code !== "ENOENT") throw failure;
+});
+await rename(OUT, DIST);
+await rm(BEFORE, { recursive: true, force: true });

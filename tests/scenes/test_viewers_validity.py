@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
@@ -44,6 +45,29 @@ def test_every_tileset_is_what_the_specification_asks(service: Service, fetcher:
         assert report.wrong == [], (name, report.wrong[:5])
         assert stride > 1 or name != "buildings" or report.features == one["count"], name
         assert report.vertices or not report.features, name
+
+
+def test_small_questions_are_answered_while_many_meshes_are_asked_for(
+    service: Service, fetcher: Callable[[str], Fetch]
+) -> None:
+    """Forty requests are at work at once and a pool holds eight connections: meshes may not take them all."""
+    read = fetcher("buildings")
+    asked: list[str] = []
+
+    def noting(path: str) -> bytes | None:
+        asked.append(f"/scenes/buildings/{path}")
+        return read(path)
+
+    walk(noting, stride=4)
+    meshes = [path for path in asked if path.endswith(".glb")]
+    with (
+        httpx.Client(base_url=service.address, timeout=120, limits=httpx.Limits(max_connections=80)) as client,
+        ThreadPoolExecutor(60) as threads,
+    ):
+        made = [threads.submit(client.get, path) for path in (meshes * 300)[:300]]
+        small = [threads.submit(client.get, "/scenes/terrain/layer.json") for _ in range(10)]
+        assert {one.result().status_code for one in small} == {200}
+        assert {one.result().status_code for one in made} == {200}
 
 
 def test_the_reader_sees_a_content_that_lies_outside_of_its_tile(fetcher: Callable[[str], Fetch]) -> None:

@@ -1,4 +1,7 @@
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -168,3 +171,29 @@ def test_a_database_that_is_away_is_said_in_our_words() -> None:
     with pytest.raises(Unavailable), nowhere.session(ANONYMOUS):
         pass
     nowhere.close()
+
+
+def test_threads_and_tasks_that_ask_first_share_one_pool(database: Database) -> None:
+    fresh = Database(database.conninfo, database.settings, login_as_role=True)
+    together = Barrier(16)
+
+    def of_thread(_: int) -> int:
+        together.wait()
+        with fresh.session(ANONYMOUS, pool="tiles") as session:
+            return session.connection.info.backend_pid
+
+    async def of_task() -> int:
+        async with fresh.async_session(ANONYMOUS, pool="tiles") as session:
+            return session.connection.info.backend_pid
+
+    async def of_tasks() -> list[int]:
+        found = await asyncio.gather(*(of_task() for _ in range(16)))
+        await fresh.close_async()
+        return found
+
+    try:
+        with ThreadPoolExecutor(16) as threads:
+            assert len(set(threads.map(of_thread, range(16)))) <= fresh.settings.pool_size
+        assert len(set(asyncio.run(of_tasks()))) <= fresh.settings.pool_size
+    finally:
+        fresh.close()

@@ -1,4 +1,4 @@
-"""Tiles and meshes kept up to the layers while the service runs: each of the two follows at its own pace."""
+"""Tiles and meshes kept up to the layers while the service runs: exact tiles, generalised ones and meshes each follow at their own pace."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Keeper:
         self.settings = settings
         self.served = served
         self._heard: dict[Output, _Heard] = {output: _Heard() for output in OUTPUTS}
+        self._behind = asyncio.Event()
 
     def hear(self, layer: str) -> None:
         """A numbered change of the layer itself was heard of."""
@@ -50,7 +51,8 @@ class Keeper:
         for heard in self._heard.values():
             heard.layers = None
             heard.some.set()
-        return [self._keep(output) for output in OUTPUTS]
+        self._behind.set()
+        return [*(self._keep(output) for output in OUTPUTS), self._catch_up()]
 
     async def _keep(self, output: Output) -> None:
         heard = self._heard[output]
@@ -69,7 +71,10 @@ class Keeper:
                     served=self.served,
                     layers=layers,
                     wanted=(output,),
+                    whole=False,
                 )
+                if made and output == "tiles":
+                    self._behind.set()
             except TwinError as error:
                 log.warning("%s are behind their layers: %s", "tiles" if output == "tiles" else "meshes", error)
                 made = None
@@ -77,3 +82,15 @@ class Keeper:
                 await asyncio.sleep(_PAUSE_S)
                 heard.layers = None
                 heard.some.set()
+
+    async def _catch_up(self) -> None:
+        """The generalised tiles, which no exact one waits for."""
+        while True:
+            await self._behind.wait()
+            self._behind.clear()
+            try:
+                await asyncio.to_thread(outputs.catch_up, self.database, self.registry, SYSTEM)
+            except TwinError as error:
+                log.warning("generalised tiles are behind their layers: %s", error)
+                await asyncio.sleep(_PAUSE_S)
+                self._behind.set()

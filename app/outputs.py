@@ -18,7 +18,7 @@ from layers.registry import Registry
 from layers.spec import Layer
 from scenes.quadtree import Cell, Grid
 from scenes.scene import Scenes
-from tiles import generalise
+from tiles import generalise, mending
 from twin.access import Actor
 from twin.audit import Unit
 from twin.db import Database, Session
@@ -97,11 +97,13 @@ def make(
     served: Scenes | None = None,
     layers: Collection[str] | None = None,
     wanted: Collection[Output] = OUTPUTS,
+    whole: bool = True,
 ) -> list[Made] | None:
     """Bring the wanted outputs up to their layers, each in a transaction of its own, and tell open maps.
 
     Two layers are at work at once, the largest first. A load tells of its change when the layer changes; what is drawn changes only here, so it is told again. `layers`: those that
-    a numbered change was heard of; None: look at all. Returns at once, with None, where another process is at one of them.
+    a numbered change was heard of; None: look at all. `whole`: generalised tiles too, else they are left to `catch_up`.
+    Returns at once, with None, where another process is at one of them.
     """
     telling = threading.Lock()
     shown = served if served is not None else scenery.scenes_over(database, settings.data.region)
@@ -116,7 +118,25 @@ def make(
             return None
         if layers is None:
             _number(database, actor)
-        return _together(one, _waiting(database, registry, actor, shown, layers, wanted))
+        made = _together(one, _waiting(database, registry, actor, shown, layers, wanted))
+    if whole and "tiles" in wanted:
+        catch_up(database, registry, actor)
+    return made
+
+
+def catch_up(database: Database, registry: Registry, actor: Actor) -> None:
+    """Redo the generalised tiles that mended layers left behind, each layer in a transaction of its own, and tell open maps."""
+    with database.session(actor, pool="owner") as session:
+        names = mending.left(session.connection)
+    for layer in (registry.layers[name] for name in names if name in registry.layers):
+        with database.session(actor, pool="owner", unit=Unit("make.tiles", layer.name)) as session:
+            session.execute("set local synchronous_commit = off")
+            places = mending.catch_up(session.connection, layer)
+            for count, box in places:
+                session.execute(_TELL_PLACE, (layer.name, "tiles", count, *box, None))
+            session.count = len(places)
+            session.detail = {"mended": True, "generalised": True}
+            session.execute("notify twin_change")
 
 
 def _together(one: Callable[[_Work], Made], waiting: list[_Work]) -> list[Made]:
@@ -227,7 +247,7 @@ def _mend(session: Session, work: _Work, places: list[tuple[int, BBox]], served:
     if work.output == "scene":
         looked, changed = scenery.mend(session, served, work.layer, extents)
     else:
-        looked = generalise.refresh(session.connection, work.layer, extents=extents)
+        looked = mending.refresh_exact(session.connection, work.layer, places=places)
     for count, box in places:
         near = scenery.near(changed, box, grid)
         session.execute(_TELL_PLACE, (work.layer.name, work.output, count, *box, near))
@@ -238,6 +258,6 @@ def _make(session: Session, work: _Work, served: Scenes) -> int:
     if work.output == "scene":
         made = scenery.make(session, served, work.layer)
     else:
-        made = max(generalise.build(session.connection, work.layer).values(), default=0)
+        made = max(mending.build(session.connection, work.layer).values(), default=0)
     session.execute(_TELL, (work.output, work.layer.name))
     return made

@@ -1,8 +1,7 @@
-"""Companions of a layer, made once at load and kept fresh feature by feature.
+"""Companions of a layer, made once at load.
 
-`build` fills every companion of a layer beside the old ones and swaps them by renaming; `refresh` redoes what a change of
-some features touches. Both run on a connection that acts as twin_owner, inside the caller's transaction, so companions and
-layer change together.
+`build` fills every companion of a layer beside the old ones and swaps them by renaming; `tiles.mending` redoes what a change of
+some features touches. Both run on a connection that acts as twin_owner, inside the caller's transaction.
 
 Below the last band (`tiles.bands`) points that fall into one cell of 8 CSS pixels become one with a count, lines shorter than
 24 pixels are merged into the network of their cell of 32 pixels (8 where a layer mixes geometries), polygons smaller than 4 x 4 pixels into its square, each with
@@ -24,7 +23,6 @@ from tiles import coverages
 from tiles.bands import Band, bands, companion, stored, table_name
 from tiles.queries import query
 from twin.errors import BadInput
-from twin.grid import BBox
 
 Connection = psycopg.Connection[Any]
 Names = sql.Composable
@@ -81,31 +79,12 @@ def build(connection: Connection, layer: Layer) -> dict[str, int]:
     return rows
 
 
-def refresh(connection: Connection, layer: Layer, *, extents: Sequence[BBox] = (), fids: Sequence[int] = ()) -> int:
-    """Redo the companions where features changed; returns how many features were looked at.
-
-    `extents`: boxes in degrees that hold the old and the new places; `fids`: the changed features, removed ones too. Either is enough.
-    """
-    every = bands(layer)
-    exact = companion(layer, every[-1])
-    touched = sorted({*fids, *_fids_in(connection, layer, exact, extents)})
-    if not touched:
-        return 0
-    coarse = [] if layer.coverage else list(every[:-1])
-    homes = {band: _homes(connection, layer, band, exact, touched) for band in coarse}
-    around = coverages.reach(connection, exact, touched) if layer.coverage and len(every) > 1 else None
-    connection.execute(sql.SQL("delete from {} where fid = any(%s)").format(exact), (touched,))
-    fill_exact(connection, layer, exact, touched)
-    if around is not None:
-        around |= coverages.reach(connection, exact, touched)
-        coverages.refresh(connection, layer, {band: companion(layer, band) for band in every}, touched, around)
-    for band in coarse:
-        cells = sorted(homes[band] | _homes(connection, layer, band, exact, touched))
-        connection.execute(sql.SQL("delete from {} where _cell = any(%s)").format(companion(layer, band)), (cells,))
-        source = _source(connection, layer, exact, _fids_at(connection, layer, band, cells))
-        for template in _TEMPLATES[layer.geometry]:
-            _fill(connection, layer, band, template, target=companion(layer, band), source=source, cells=cells)
-    return len(touched)
+def redo(connection: Connection, layer: Layer, band: Band, cells: Sequence[int], *, exact: sql.Identifier) -> None:
+    """Make some cells of a generalised companion anew; `exact` is fresh already."""
+    connection.execute(sql.SQL("delete from {} where _cell = any(%s)").format(companion(layer, band)), (list(cells),))
+    source = _source(connection, layer, exact, _fids_at(connection, layer, band, cells))
+    for template in _TEMPLATES[layer.geometry]:
+        _fill(connection, layer, band, template, target=companion(layer, band), source=source, cells=cells)
 
 
 def outgrown(connection: Connection, layers: Iterable[Layer]) -> set[str]:
@@ -196,10 +175,10 @@ def _fill(
         "cell": _home(layer, band, sql.SQL("f.geom")),
         "fields": _list(fields),
         "touched": sql.SQL("true") if cells is None else sql.SQL("h._home = any({})").format(sql.Literal(list(cells))),
-        "side": sql.Literal(_side(layer, band)),
+        "side": sql.Literal(side_m(layer, band)),
         "tolerance": sql.Literal(_TOLERANCE_UNITS * unit),
         "snap": sql.Literal(_SNAP_UNITS * unit),
-        "ink": sql.Literal(_MOST_INK * _side(layer, band)),
+        "ink": sql.Literal(_MOST_INK * side_m(layer, band)),
         "small": sql.Literal(_SHORT_UNITS * unit if template == "lines" else (_SMALL_SIDE_UNITS * unit) ** 2),
         "kept": _list(kept if template == "lines" else ()),
         "averages": sql.SQL(" ").join(
@@ -221,29 +200,19 @@ def _fill(
     connection.execute(query(template).format(**places))
 
 
-def _side(layer: Layer, band: Band) -> float:
+def side_m(layer: Layer, band: Band) -> float:
     """The side of a cell, metres in EPSG:3857."""
     return band.unit_m * (_NETWORK_UNITS if _TEMPLATES[layer.geometry] == ("lines",) else _CELL_UNITS)
 
 
 def _home(layer: Layer, band: Band, geom: Names) -> Names:
     """The number of the cell that holds the middle of a bounding box."""
-    return sql.SQL(_HOME).format(geom=geom, side=sql.Literal(_side(layer, band)))
-
-
-def _homes(connection: Connection, layer: Layer, band: Band, exact: sql.Identifier, fids: Sequence[int]) -> set[int]:
-    rows = connection.execute(
-        sql.SQL(
-            "select distinct {} from (select st_extent(geom)::geometry as box from {} where fid = any(%s) group by fid) f"
-        ).format(_home(layer, band, sql.SQL("f.box")), exact),
-        (list(fids),),
-    )
-    return {int(row[0]) for row in rows}
+    return sql.SQL(_HOME).format(geom=geom, side=sql.Literal(side_m(layer, band)))
 
 
 def _fids_at(connection: Connection, layer: Layer, band: Band, cells: Sequence[int]) -> list[int]:
     """The features whose bounding box touches some cells: every feature whose home one of them is, and some more."""
-    side = _side(layer, band)
+    side = side_m(layer, band)
     rows = connection.execute(
         sql.SQL(
             "with boxes as materialized (select st_expand(st_transform(st_makeenvelope(west, south, west + %(side)s, south + %(side)s,"
@@ -259,6 +228,11 @@ def _fids_at(connection: Connection, layer: Layer, band: Band, cells: Sequence[i
     return [int(row[0]) for row in rows]
 
 
+def cell_number(column: int, row: int) -> int:
+    """One number for a column and a row, as `_HOME` computes it."""
+    return column * (1 << 32) + row
+
+
 def _row(cell: int) -> int:
     low = cell & 0xFFFFFFFF
     return low - (1 << 32) if low >= 1 << 31 else low
@@ -266,21 +240,6 @@ def _row(cell: int) -> int:
 
 def _column(cell: int) -> int:
     return (cell - _row(cell)) >> 32
-
-
-def _fids_in(connection: Connection, layer: Layer, exact: sql.Identifier, extents: Sequence[BBox]) -> set[int]:
-    """The features that lie, or by their companion lay, in boxes given in degrees."""
-    if not extents:
-        return set()
-    west, south, east, north = (list(side) for side in zip(*extents, strict=True))
-    boxes = sql.SQL(
-        "with boxes as materialized (select st_makeenvelope(w, s, e, n, 4326) as box,"
-        " st_transform(st_makeenvelope(w, s, e, n, 4326), 3857) as flat from unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])"
-        " as b(w, s, e, n))"
-        " select fid from {layer} f join boxes on f.geom && box"
-        " union select fid from {exact} c join boxes on c.geom && flat"
-    ).format(layer=identifier(layer), exact=exact)
-    return {int(row[0]) for row in connection.execute(boxes, (west, south, east, north))}
 
 
 def _index(connection: Connection, layer: Layer, band: Band) -> None:

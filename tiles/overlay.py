@@ -6,6 +6,7 @@ base's features; what the branch adds or changes is drawn feature by feature ove
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from psycopg import sql
 
 from layers.spec import Field, Layer
 from layers.tables import TYPES
-from tiles.bands import bands, companion, stored
+from tiles.bands import Band, bands, companion, stored
 from tiles.queries import query
 from tiles.vector import Part
 from twin.errors import NotFound
@@ -56,19 +57,25 @@ class Branch:
         known = self.touched.get(layer)
         if known is None:
             return []
-        area = extent(tile)
-        pad = 360.0 / (1 << tile.z) * _REACH
-        area = BBox(area.west - pad, area.south - pad, area.east + pad, area.north + pad)
-        return [int(fid) for fid in np.unique(known.fids[known.within(area)])]
+        found: list[int] = np.unique(known.fids[known.within(_around(tile))]).tolist()
+        return found
 
     def touches(self, layer: str, tile: Tile) -> bool:
         """Whether a tile may differ from the base's."""
-        return bool(self.near(layer, tile))
+        known = self.touched.get(layer)
+        return known is not None and bool(known.within(_around(tile)).any())
 
     def moved_by(self, layer: str, area: BBox | None) -> bool:
         """Whether a change of the base in an area (None: anywhere) may have moved a feature that it speaks of."""
         known = self.touched.get(layer)
         return known is not None and (area is None or bool(known.within(area).any()))
+
+
+def _around(tile: Tile) -> BBox:
+    """A tile with what its features may reach into, degrees."""
+    area = extent(tile)
+    pad = 360.0 / (1 << tile.z) * _REACH
+    return BBox(area.west - pad, area.south - pad, area.east + pad, area.north + pad)
 
 
 async def branch(reader: Any, scenario: int, layers: Iterable[Layer]) -> Branch:
@@ -110,18 +117,27 @@ def drawn(part: Part, branch: Branch, tile: Tile) -> Part:
     near = branch.near(layer.name, tile)
     if not near:
         return part
+    values = {_bound("near", layer): near, _bound("lineage", layer): [number for number, _ in branch.lineage]}
+    narrowed = replace(part.condition, values={**part.condition.values, **values})
+    return replace(part, condition=narrowed, source=_relation(layer, band))
+
+
+def _bound(name: str, layer: Layer) -> str:
+    return f"{name} of {layer.name}"
+
+
+@functools.lru_cache(256)
+def _relation(layer: Layer, band: Band) -> sql.SQL:
+    """A companion's rows as a branch has them, as text: to put it together takes a tenth of what a tile does."""
     fields = stored(layer, band)
-    names = {name: f"{name} of {layer.name}" for name in ("near", "lineage")}
-    source = query("overlay").format(
+    whole = query("overlay").format(
         companion=companion(layer, band),
         fields=sql.SQL(" ").join(sql.SQL("{},").format(sql.Identifier(field.name)) for field in fields),
         planned=sql.SQL(" ").join(_planned(field) for field in fields),
         layer=sql.Literal(layer.name),
-        **{name: sql.Placeholder(bound) for name, bound in names.items()},
+        **{name: sql.Placeholder(_bound(name, layer)) for name in ("near", "lineage")},
     )
-    values = {names["near"]: near, names["lineage"]: [number for number, _ in branch.lineage]}
-    narrowed = replace(part.condition, values={**part.condition.values, **values})
-    return replace(part, condition=narrowed, source=source)
+    return sql.SQL(whole.as_string(None))
 
 
 def _planned(field: Field) -> sql.Composed:

@@ -13,7 +13,7 @@ from app.baking import Crew, Workplace
 from app.baking_tiles import Asked, Result, bake
 from layers import tables
 from tests.tiles.conftest import HIDDEN, HOUSES, LAYERS, POSTS, SOUTH, TRIED, WAYS, WEST, fill
-from tiles import archive_changes, generalise
+from tiles import archive_changes, generalise, mending
 from tiles.archive import Archive
 from tiles.archive_format import tile_of
 from tiles.archive_serving import Archives
@@ -87,7 +87,7 @@ def edit(database: Database, statement: str, *layers: Any) -> None:
         for layer in layers:
             from twin.grid import BBox
 
-            generalise.refresh(
+            mending.refresh(
                 session.connection, layer, extents=[BBox(*row[1:]) for row in places if row[0] == layer.name]
             )
     with database.session(SYSTEM) as session:

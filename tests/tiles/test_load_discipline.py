@@ -83,7 +83,7 @@ def test_the_sixth_run_of_a_tile_s_query_on_one_connection_is_planned_as_the_fir
 
 def test_a_lost_backend_is_listened_for_again_and_no_change_is_missed(own_country: Database) -> None:
     from tests.tiles.conftest import POSTS
-    from tiles import generalise
+    from tiles import mending
     from twin import background, changes
     from twin.access import SYSTEM
 
@@ -105,7 +105,7 @@ def test_a_lost_backend_is_listened_for_again_and_no_change_is_missed(own_countr
             for round_ in range(5):
                 with own_country.session(SYSTEM, pool="owner") as session:
                     session.execute("update tried.posts set name = name || '.' where id = '1'")
-                    generalise.refresh(session.connection, POSTS, fids=[1])
+                    mending.refresh(session.connection, POSTS, fids=[1])
                 if round_ in (1, 3):
                     await asyncio.to_thread(_kill_listeners, own_country)
             async with asyncio.timeout(15):

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tests.tiles import mvt
 from tests.tiles.conftest import HIDDEN, HOUSES, LAYERS, POSTS, SOUTH, TRIED, WAYS, WEST, ZONES, put, run, zones
-from tiles import generalise, vector
+from tiles import generalise, mending, vector
 from tiles.bands import bands, companion, table_name
 from tiles.cache import TileCache
 from tiles.service import VectorTiles, Wish
@@ -224,7 +224,7 @@ def test_refreshing_gives_what_building_anew_gives(own_country: Any) -> None:
                 ).fetchall()
             ]
             assert (
-                generalise.refresh(
+                mending.refresh(
                     session.connection, layer, extents=mine, fids=[row[0] for row in gone] if layer is HOUSES else ()
                 )
                 > 0
@@ -233,6 +233,38 @@ def test_refreshing_gives_what_building_anew_gives(own_country: Any) -> None:
             generalise.build(session.connection, layer)
             assert fresh == picture(session, layer)
         assert boxes
+
+
+def test_generalised_tiles_left_behind_are_known_to_the_database_and_caught_up_with(own_country: Any) -> None:
+    def rows(session: Any) -> list[list[tuple[Any, ...]]]:
+        return [
+            sorted(
+                session.execute(
+                    f"select coalesce(fid, 0), _count, md5(st_asbinary(geom)) from companion.{table_name(HOUSES, band)}"
+                ).fetchall()
+            )
+            for band in bands(HOUSES)
+        ]
+
+    box = "select st_xmin(b), st_ymin(b), st_xmax(b), st_ymax(b) from (select st_extent(geom) as b from tried.houses where id in ('6', '78')) q"
+    with own_country.session(SYSTEM, pool="owner") as session:
+        before = rows(session)
+        old = BBox(*session.execute(box).fetchone())
+        session.execute("update tried.houses set geom = st_translate(geom, 0.013, 0.004) where id in ('6', '78')")
+        new = BBox(*session.execute(box).fetchone())
+        place = (2, old), (2, new)
+        assert mending.refresh_exact(session.connection, HOUSES, places=place) >= 2
+    with own_country.session(SYSTEM, pool="owner") as session:  # another process, after whatever happened to the first
+        between = rows(session)
+        assert between[-1] != before[-1]
+        assert between[:-1] == before[:-1]
+        assert mending.left(session.connection) == [HOUSES.name]
+        assert mending.catch_up(session.connection, HOUSES) == list(place)
+        assert mending.left(session.connection) == []
+        fresh = rows(session)
+        generalise.build(session.connection, HOUSES)
+        assert fresh == rows(session)
+        assert fresh[:-1] != before[:-1]
 
 
 def test_companions_of_an_earlier_version_are_known_by_the_columns_they_lack(own_country: Any) -> None:
@@ -270,7 +302,7 @@ def test_a_changed_border_redraws_its_neighbours_and_nobody_else(own_country: An
                 "update tried.zones set geom = st_setsrid(st_geomfromwkb(%s), 4326) where fid = %s",
                 (shapely.to_wkb(shape), fid),
             )
-        generalise.refresh(session.connection, ZONES, fids=[a[0], b[0]])
+        mending.refresh(session.connection, ZONES, fids=[a[0], b[0]])
         after = shapes(session, coarse)
         changed = {fid for fid in before if before[fid] != after[fid]}
         assert {a[0], b[0]} <= changed

@@ -16,7 +16,7 @@ from twin.db import Database, Pool, Session
 
 Work = Callable[[Session], Iterator[bytes]]
 MOST_AT_ONCE = 16
-"""Chunks in the making at one time, per process; a reader who waits for none takes no thread."""
+"""Chunks in the making at one time, per process; a reader who is slow takes no thread: at most one chunk waits for him."""
 _END = object()
 
 
@@ -57,6 +57,7 @@ class Courier:
         try:
             chunk = opening
             while chunk is not None:
+                chunks.begin()  # one chunk ahead: it is made while this one is sent
                 if chunk:
                     yield chunk
                 chunk = await chunks.following()
@@ -78,6 +79,7 @@ class _Chunks:
         self._session: Session | None = None
         self._made = self._make(database, actor, work, pool)
         self._step: asyncio.Future[Any] | None = None
+        self._begun = False
 
     def _make(self, database: Database, actor: Actor, work: Work, pool: Pool) -> Iterator[bytes]:
         with database.session(actor, pool=pool) as session:
@@ -87,10 +89,19 @@ class _Chunks:
             finally:
                 self._session = None
 
+    def begin(self) -> asyncio.Future[Any]:
+        """Start making the next chunk; `following` gives it."""
+        self._step = asyncio.get_running_loop().run_in_executor(self._threads, next, self._made, _END)
+        self._begun = True
+        return self._step
+
     async def following(self) -> bytes | None:
         """The next chunk, None at the end."""
-        self._step = asyncio.get_running_loop().run_in_executor(self._threads, next, self._made, _END)
-        found = await asyncio.shield(self._step)
+        step = self._step if self._begun else None
+        if step is None:
+            step = self.begin()
+        self._begun = False
+        found = await asyncio.shield(step)
         return None if found is _END else bytes(found)
 
     async def end(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ _TYPES: dict[str, pa.DataType] = {
 _BIG_ENDIAN = {"integer": (">i4", 4), "real": (">f4", 4), "timestamp": (">i8", 8), "boolean": ("?", 1)}
 _HEAD = 8
 """Bytes before a column's value: its type and its length."""
+_NULL = 0xFF
+"""The first byte of the length -1."""
 
 
 def columns(asked: Asked) -> tuple[Field, ...]:
@@ -78,7 +81,7 @@ def about(asked: Asked) -> dict[str, Any]:
 
 
 def batches(session: Session, asked: Asked) -> Iterator[pa.RecordBatch]:
-    """The rows in the order of fid, at most BATCH_ROWS in each batch."""
+    """The rows in the order of fid, at most BATCH_ROWS in each batch. While one is made, PostgreSQL makes the rows of the next."""
     query.check_scenario(session, asked.scenario)
     shape, wanted = schema(asked), columns(asked)
     names = sql.SQL(", ").join(sql.Identifier("t", one.name) for one in wanted)
@@ -86,55 +89,74 @@ def batches(session: Session, asked: Asked) -> Iterator[pa.RecordBatch]:
     statement, values = query.select(asked.layer, packed, **asked.selection)
     with session.connection.cursor(name="records", binary=True) as cursor:
         cursor.execute(statement, values)
-        while rows := cursor.fetchmany(BATCH_ROWS):
-            yield batch([row[1] for row in rows], wanted, shape)
+        # One thread, ended before the cursor is closed: nobody else uses the connection meanwhile.
+        with ThreadPoolExecutor(1, "records") as ahead:
+            rows = cursor.fetchmany(BATCH_ROWS)
+            while rows:
+                coming = ahead.submit(cursor.fetchmany, BATCH_ROWS)
+                yield batch([row[1] for row in rows], wanted, shape)
+                rows = coming.result()
 
 
 def batch(rows: list[bytes], wanted: tuple[Field, ...], shape: pa.Schema) -> pa.RecordBatch:
     """Records of the columns `wanted` and a geometry, as one batch of the schema `shape`."""
-    data = np.frombuffer(b"".join(rows), np.uint8)
+    data = np.frombuffer(b"".join((*rows, bytes(_HEAD))), np.uint8)
     sizes = np.fromiter(map(len, rows), np.int64, len(rows))
     places = np.cumsum(sizes) - sizes + 4
     made = []
     for one in wanted:
-        lengths = _gather(data, places + 4, ">i4", 4).astype(np.int64)
-        made.append(_column(data, places + _HEAD, lengths, one.type))
-        places += _HEAD + np.maximum(lengths, 0)
-    lengths = _gather(data, places + 4, ">i4", 4).astype(np.int64)
-    made.append(_ragged(data, places + _HEAD, lengths, pa.binary()))
+        array, places = _column(data, places, one.type)
+        made.append(array)
+    made.append(_ragged(data, places, pa.binary())[0])
     return pa.RecordBatch.from_arrays(made, schema=shape)
 
 
-def _gather(data: NDArray[np.uint8], places: NDArray[np.int64], kind: str, width: int) -> NDArray[Any]:
-    """The values of type `kind` that begin at `places` (n,) of `data`: (n,). What begins beyond the end is read at the end."""
-    windows = np.ndarray((max(len(data) - width + 1, 0),), dtype=kind, buffer=data, strides=(1,))
-    return windows[np.minimum(places, len(windows) - 1)]
+def _gather(data: NDArray[np.uint8], places: NDArray[np.int64], kind: str) -> NDArray[Any]:
+    """The big-endian values of type `kind` that begin at `places` (n,) of `data`, in the machine's order: (n,)."""
+    width = np.dtype(kind).itemsize
+    windows = np.ndarray((len(data) - width + 1,), dtype=kind, buffer=data, strides=(1,))
+    found = windows[places]
+    return found.astype(found.dtype.newbyteorder("="))
 
 
-def _column(data: NDArray[np.uint8], places: NDArray[np.int64], lengths: NDArray[np.int64], kind: str) -> pa.Array:
+def _column(data: NDArray[np.uint8], places: NDArray[np.int64], kind: str) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The column that begins at `places` (n,) of `data`, and where the next one begins. `data` ends with _HEAD bytes of nothing."""
     if kind == "text":
-        return _ragged(data, places, lengths, pa.string())
-    absent = lengths < 0
-    values = _gather(data, places, *_BIG_ENDIAN[kind])
+        return _ragged(data, places, pa.string())
+    told, width = _BIG_ENDIAN[kind]
+    # A length is -1 or the type's own width, so its first byte says whether there is a value.
+    absent = data[places + 4] == _NULL
+    some = bool(absent.any())
+    values = _gather(data, places + _HEAD, told)
+    behind = places + np.where(absent, _HEAD, _HEAD + width) if some else places + (_HEAD + width)
     if kind == "timestamp":
         endless = np.iinfo(np.int64)
         absent |= (values == endless.max) | (values == endless.min)
-        moved = np.where(absent, 0, values.astype(np.int64)) + _EPOCH_US
-        return pa.array(moved, pa.int64(), mask=absent).cast(_TYPES[kind])
-    return pa.array(values.astype(values.dtype.newbyteorder("=")), _TYPES[kind], mask=absent)
+        some = some or bool(absent.any())
+        values = np.where(absent, 0, values) + _EPOCH_US
+        return pa.array(values, pa.int64(), mask=absent if some else None).cast(_TYPES[kind]), behind
+    return pa.array(values, _TYPES[kind], mask=absent if some else None), behind
 
 
 def _ragged(
-    data: NDArray[np.uint8], places: NDArray[np.int64], lengths: NDArray[np.int64], kind: pa.DataType
-) -> pa.Array:
-    """Texts or bytes of differing length. Values and the gaps between them are one Arrow array over `data`; the values are taken."""
-    ends = places + np.maximum(lengths, 0)
+    data: NDArray[np.uint8], places: NDArray[np.int64], kind: pa.DataType
+) -> tuple[pa.Array, NDArray[np.int64]]:
+    """Texts or bytes of differing length, as `_column`. Values and the gaps between them are one Arrow array over `data`; the values
+    are taken.
+    """
+    lengths = _gather(data, places + 4, ">i4")
+    absent = lengths < 0
+    some = bool(absent.any())
+    if some and absent.all():
+        return pa.nulls(len(places), kind), places + _HEAD
+    behind = places + _HEAD
     bounds = np.empty(2 * len(places) + 1, np.int32)
-    bounds[0:-1:2], bounds[1::2], bounds[-1] = places, ends, ends[-1]
-    bounds = np.minimum(bounds, len(data))
+    bounds[0:-1:2] = behind
+    behind += np.maximum(lengths, 0) if some else lengths
+    bounds[1::2], bounds[-1] = behind, behind[-1]
     whole = pa.Array.from_buffers(kind, len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
-    wanted = pa.array(np.arange(0, len(bounds) - 1, 2, dtype=np.int32), mask=lengths < 0)
-    return whole.take(wanted)
+    wanted = pa.array(np.arange(0, len(bounds) - 1, 2, dtype=np.int32), mask=absent if some else None)
+    return whole.take(wanted), behind
 
 
 def _said(field: Field) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +22,31 @@ if TYPE_CHECKING:
     from twin.client.layer import Area, Layer
 
 GEOMETRY = "geometry"
-_PIECE = 1 << 18
-"""Bytes taken from the socket at once."""
 
 
 class _Stream(io.RawIOBase):
-    """The body of an answer as a file that is read once."""
+    """The body of an answer as a file that is read once. `read` joins what came and copies nothing else: Arrow reads a whole batch by it."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__()
-        self._pieces = response.iter_bytes(_PIECE)
+        self._pieces = response.iter_bytes()
         self._held = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # whatever the reader hands over to be filled
-        if not self._held:
-            self._held = memoryview(next(self._pieces, b""))
-        size = min(len(buffer), len(self._held))
-        buffer[:size] = self._held[:size]
-        self._held = self._held[size:]
-        return size
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = sys.maxsize if size is None or size < 0 else size
+        taken: list[memoryview] = []
+        while wanted > 0:
+            if not self._held:
+                self._held = memoryview(next(self._pieces, b""))
+            if not self._held:
+                break
+            taken.append(self._held[:wanted])
+            self._held = self._held[wanted:]
+            wanted -= len(taken[-1])
+        return b"".join(taken)
 
 
 def words_of(layer: Layer) -> dict[str, str | int | None]:
@@ -67,7 +71,7 @@ def opened(layer: Layer) -> Iterator[_Batches]:
 
     with layer.connection.stream(f"/layers/{layer.name}/items", words_of(layer)) as response:
         try:
-            with pa.ipc.open_stream(pa.PythonFile(io.BufferedReader(_Stream(response), _PIECE), mode="r")) as reader:
+            with pa.ipc.open_stream(pa.PythonFile(_Stream(response), mode="r")) as reader:
                 yield _Batches(reader, layer)
         except (pa.ArrowInvalid, OSError) as error:
             raise Unavailable(

@@ -81,7 +81,7 @@ def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
 
 def _measured(address: str, service: int) -> list[Row]:
     """`service`: the process that serves."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     import twin
 

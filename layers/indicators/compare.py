@@ -17,11 +17,11 @@ from psycopg import sql
 
 from layers.indicators import record as records
 from layers.indicators.comparison import Cause, Change, Comparison, Difference, Line, Side
+from layers.indicators.groups import few
 from layers.indicators.places import place_of
 from layers.indicators.recording import recorded
 from layers.indicators.spec import MADE_UP, Figure, Indicator
 from layers.indicators.sums import Z90
-from layers.indicators.suppression import few
 from layers.tables import identifier
 from twin.errors import BadInput
 from twin.scenarios import branches
@@ -246,8 +246,8 @@ class _Causes:
     def tells_of_few(self, found: Sequence[Cause]) -> bool:
         """Whether the real persons in what differs are so few that they could be found again."""
         persons = sum(abs(one.difference) for one in found if one.real)
-        if self.indicator.denominator is not None:
-            return False  # shares of a ratio are no counts; the engine judges the figures themselves
+        if self.indicator.denominator is not None or self.indicator.counted is not None:
+            return False  # shares of a ratio and balances are no counts; the engine judges the figures themselves
         return few(persons, self.engine.settings.privacy.min_cell)
 
     def told(self, found: Sequence[Cause]) -> tuple[Cause, ...]:

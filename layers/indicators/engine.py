@@ -109,11 +109,11 @@ class Engine:
         view, asked = self._ask(session, names, place, scenario, parameters or {}, fresh=fresh)
         rows = asked.place.all
         sums = self._sums(view, asked)
-        hidden = suppression.withheld(view, asked, sums, minimum=self.settings.privacy.min_cell)
+        judged = suppression.judge(view, asked, sums, minimum=self.settings.privacy.min_cell)
         figures = []
         for number, indicator in enumerate(asked.indicators):
             total = self._total(asked, sums, number)
-            figures.append(self._figure(view, asked.place, indicator, total, hidden.get(number, "")))
+            figures.append(self._figure(view, asked.place, indicator, total, judged, number))
         if len(rows):
             view.keep()
         return figures
@@ -129,7 +129,7 @@ class Engine:
         """
         view, asked = self._ask(session, [name], place, scenario, parameters or {}, fresh=False)
         after = self._sums(view, asked)
-        if suppression.withheld(view, asked, after, minimum=self.settings.privacy.min_cell):
+        if suppression.judge(view, asked, after, minimum=self.settings.privacy.min_cell).hidden:
             raise BadInput(
                 f"{name} is withheld here: it rests on too few persons",
                 remedy="ask for a larger place or another figure",
@@ -176,8 +176,11 @@ class Engine:
                 parts.append(part)
                 owner.append(number)
         view = View(
-            session, self.registry, villages, self.grids, self.store, scenario, fresh=fresh, lasting=frozenset(lasting)
-        )
+            session, self.registry, villages, self.grids, self.store, scenario, fresh=fresh, lasting=frozenset(lasting),
+            minimum=self.settings.privacy.min_cell,
+        )  # fmt: skip
+        if where.polygon is not None:
+            where = view.widened(where, parts)
         return view, Asked(indicators, tuple(parts), tuple(owner), where)
 
     def _sums(self, view: View, asked: Asked, *, branch: bool = True) -> list[Floats]:
@@ -208,7 +211,10 @@ class Engine:
             raise ValueError("an indicator has at least one part")
         return total
 
-    def _figure(self, view: View, place: Place, indicator: Indicator, total: Floats, hidden: str) -> Figure:
+    def _figure(
+        self, view: View, place: Place, indicator: Indicator, total: Floats, judged: suppression.Judged, number: int
+    ) -> Figure:
+        hidden = judged.hidden.get(number, "")
         found = estimate(indicator, total)
         if hidden:
             found = found._replace(value=None, low=None, high=None)
@@ -220,7 +226,7 @@ class Engine:
             layers += [*provider.inputs, *provider.rasters]
         for layer in dict.fromkeys(layers):
             inputs[layer] = {"generation": layer_state(view.session, layer)[0], "change": view.seq}
-        remarks = [hidden, place.remark]
+        remarks = [hidden or judged.remarks.get(number, ""), place.remark]
         if found.value is None and not hidden:
             remarks.append("there is nothing here to divide by")
         return Figure(

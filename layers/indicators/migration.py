@@ -86,7 +86,7 @@ def _indicator(name: str, titles: Titles, what: str, signs: Mapping[str, float])
         "jobs that come or go; 90 % by Monte Carlo, errors of all districts taken as shared.",
         _count(signs), fields=("people",), layer=CENSUS,
         grids=tuple(f"migration.{way}.{part}" for way in signs for part in ("moves", "error")), sources=SOURCES, persons=True,
-        valid=VALID, group="migration", origin="modelled",
+        counted=_count(dict.fromkeys(signs, 1.0)), valid=VALID, group="migration", origin="modelled",
     )  # fmt: skip
 
 

@@ -100,17 +100,9 @@ def run_again(engine: Engine, session: Session, kept: Kept) -> Rerun:
         session, list(then.indicators), then.place, scenario=then.scenario, parameters=then.parameters, fresh=True
     )
     now = record_of(engine, session, figures, then.place, scenario=then.scenario, parameters=then.parameters)
-    now = _as_withheld(now, kept)
     same = now.record.result == then.result
     moved = records.moved(_state(then), _state(now.record))
     return Rerun(now, same, moved, [] if same else _differing(kept.result, now.result))
-
-
-def _as_withheld(now: Kept, kept: Kept) -> Kept:
-    """What was withheld stays so: it may have been for what its asker had been told before, which nobody else was."""
-    hidden = {one["name"]: one for one in kept.result if one["suppressed"]}
-    result = [hidden.get(one["name"], one) for one in now.result]
-    return Kept(replace(now.record, result=records.sha256(result)), result)
 
 
 def _state(of: Record) -> Json:

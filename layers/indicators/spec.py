@@ -42,6 +42,8 @@ SHAPE_FIELDS = ("shape_area_m2", "shape_length_m", "land_m2")
 """Fields that the engine adds: area of a polygon (plan, national TM), length of a line's piece (national TM), land of a place."""
 MADE_UP = frozenset({"synthetic", "schematic", "simulated", "planned"})
 """Origins whose persons nobody can be found by."""
+PERSONS = "people"
+"""The field that counts the persons of a feature; in a layer without it a feature is one person."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
 
@@ -104,7 +106,9 @@ class Indicator:
     name: "people", "access.health.within_30". method: one sentence. sources: what the method rests on, papers and data.
     fields: columns of `layer` that the sums read, and SHAPE_FIELDS. grids: names of grid providers sampled at the atoms.
     parameters: its own; those of its grids join them. valid: the kinds of place it may be asked for.
-    persons: it counts persons (or, as a ratio, rests on persons in both sums), and is suppressed below TWIN_MIN_CELL.
+    persons: it counts persons, or rests on them in a sum, and is suppressed below TWIN_MIN_CELL; persons are then read by groups
+    (`layers.indicators.groups`), so a sum must weigh an atom's persons by its place, grids and parameters alone, never by other fields.
+    counted: the persons behind the numerator where it is no count of them (a balance, litres).
     version: raise it whenever a sum changes; it is part of the cache's key and of the record.
     """
 
@@ -124,6 +128,7 @@ class Indicator:
     scale: float = 1.0
     sources: tuple[str, ...] = ()
     persons: bool = False
+    counted: Sum | None = None
     valid: tuple[PlaceKind, ...] = PLACE_KINDS
     digits: int = 0
     """Decimals worth showing; figures are given in full."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from layers.indicators.spec import LAND, Contribution, Floats, Indicator
+from layers.indicators.spec import LAND, PERSONS, Contribution, Floats, Indicator
 from layers.spec import ORIGINS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ COLUMNS = (
     *(f"from_{origin}" for origin in ORIGINS),
 )  # fmt: skip
 """Columns of sums (v, 17): numerator, its variance and shared error, denominator likewise, their covariance, the numerator's and
-denominator's part of atoms that are not made up, atoms that added anything by origin."""
+denominator's part of atoms that are not made up (persons, where the indicator says how many stand behind it), atoms that added anything by origin."""
 WIDTH = len(COLUMNS)
 VALUE, VARIANCE, SHARED, BELOW, BELOW_VARIANCE, BELOW_SHARED, COVARIANCE, REAL, BELOW_REAL, FROM = range(10)
 Z90 = 1.6448536269514722
@@ -46,6 +46,13 @@ class Part:
         one = self.indicator
         own = {"numerator": one.fields, "denominator": one.denominator_fields}.get(self.side)
         return tuple(dict.fromkeys((*one.fields, *one.denominator_fields))) if own is None else own
+
+    @property
+    def persons(self) -> bool:
+        """Whether its sums count persons: those of an indicator of persons whose layer says of how many, or else its numerator's."""
+        if not self.indicator.persons or self.layer == LAND:
+            return False
+        return self.side != "denominator" or PERSONS in self.fields
 
     @property
     def grids(self) -> tuple[str, ...]:
@@ -107,7 +114,10 @@ def add_up(part: Part, batch: Batch, group: Ints, groups: int) -> Floats:
         total(first, said.values)
         total(first + 1, said.variance)
         total(first + 2, said.shared)
-        total(real, np.where(batch.real, said.values, 0.0))
+        behind = said.values
+        if real == REAL and part.indicator.counted is not None:
+            behind = np.nan_to_num(part.indicator.counted(batch.atoms, part.parameters).values)
+        total(real, np.where(batch.real, behind, 0.0))
         counted |= said.values != 0
     value, below = added
     if value is not None and below is not None and value.variance is not None and below.variance is not None:

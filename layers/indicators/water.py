@@ -72,14 +72,14 @@ INDICATORS = (
     Indicator(
         "water.demand", Titles("Amazi akenerwa ku munsi", "Water demand of a day", "Demande en eau par jour"), "m3/d",
         "People by place and floors that are no homes, each times a coefficient, over the share that is not lost; most coefficients are assumptions.",
-        numerator=demand, fields=("use", "people", "floor_area_m2"), parameters=(LOSSES,), sources=(*cited(TABLE), UNBILLED), group="water",
-        origin="modelled",
+        numerator=demand, fields=("use", *_PEOPLE, "floor_area_m2"), parameters=(LOSSES,), sources=(*cited(TABLE), UNBILLED), group="water",
+        persons=True, counted=count_people, origin="modelled",
     ),
     Indicator(
         "water.pipes_per_head", Titles("Uburebure bw'imiyoboro ku muntu", "Pipes per head", "Conduites par habitant"), "m/person",
         "Length of the water pipes in the place over the people of its buildings.",
         numerator=length_m, layer="infrastructure.pipes", fields=("shape_length_m",), denominator=count_people,
-        denominator_layer=BUILDINGS, denominator_fields=_PEOPLE, sources=("WASAC network survey",), digits=2, group="water",
+        denominator_layer=BUILDINGS, denominator_fields=_PEOPLE, sources=("WASAC network survey",), persons=True, digits=2, group="water",
     ),
     Indicator(
         "water.people_near_point", Titles("Abaturage hafi y'ivomo", "People near a water point", "Personnes près d'un point d'eau"),

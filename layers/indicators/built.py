@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from layers.indicators.spec import LAND, Atoms, Contribution, Floats, Indicator, Parameter, Sum
+from layers.indicators.spec import LAND, Atoms, Contribution, Floats, Indicator, More, Parameter, Sum
 from layers.spec import Titles
 
 USES = {
@@ -128,13 +128,19 @@ def jobs(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
     return Contribution(found, rate * rate * _variance(atoms), np.nan_to_num(found) * parameters["jobs_error"])
 
 
+def supposed_jobs(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
+    """Jobs that a shock brings, or below zero takes."""
+    return Contribution(atoms.fields["jobs"])
+
+
 _FLOOR = ("floor_area_m2", "floor_area_se_m2")
 
 INDICATORS = (
     Indicator(
         "jobs", Titles("Akazi", "Jobs", "Emplois"), "jobs",
-        "Floor area by use over the floor that a job takes, of English shops and workshops or assumed, summed over the buildings of the place.",
-        numerator=jobs, fields=("use", *_FLOOR), parameters=JOBS, sources=(DENSITIES, ASSUMED), group="people", origin="modelled",
+        "Floor area by use over the floor that a job takes, of English shops and workshops or assumed, summed over the buildings of the place; and "
+        "the jobs that the shocks of a branch suppose there.",
+        numerator=jobs, fields=("use", *_FLOOR), more=(More("land.shocks", supposed_jobs, ("jobs",)),), version=2, parameters=JOBS, sources=(DENSITIES, ASSUMED), group="people", origin="modelled",
     ),
     Indicator(
         "buildings", Titles("Inyubako", "Buildings", "Bâtiments"), "buildings", "Number of buildings in the place.",

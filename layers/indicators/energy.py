@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layers.indicators.spec import Atoms, Contribution, Indicator, Parameter, Sum
+from layers.indicators.supposed import DARK
 from layers.models.coefficients import Floats, Table, Words, cited, table
 from layers.models.energy import Demand, annual_kwh, peak_kw
 from layers.spec import Titles
@@ -48,6 +49,22 @@ def _kw(atoms: Atoms, parameters: Mapping[str, float]) -> Demand:
     return peak_kw(*_inputs(atoms), connected=parameters[CONNECTED.name])
 
 
+def unserved(of: Sum) -> Sum:
+    """What `of` counts, of the atoms that a failure of the grid leaves without supply."""
+
+    def counted(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
+        whole, dark = of(atoms, parameters), atoms.grids[DARK] > 0
+        shared = None if whole.shared is None else np.where(dark, whole.shared, 0.0)
+        return Contribution(np.where(dark, whole.values, 0.0), shared=shared)
+
+    return counted
+
+
+def homes_on_the_grid(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
+    """Dwellings that are connected, by the share of all that are."""
+    return Contribution(atoms.fields["dwellings"] * parameters[CONNECTED.name])
+
+
 INDICATORS = (
     Indicator(
         "energy.annual", Titles("Amashanyarazi akenerwa ku mwaka", "Electricity demand of a year", "Demande annuelle d'électricité"),
@@ -60,5 +77,17 @@ INDICATORS = (
         "kW", "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system;"
         " every coefficient is an assumption.",
         numerator=scaled(_kw, 1.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
+    ),
+    Indicator(
+        "energy.unserved", Titles("Amashanyarazi abura", "Demand left without supply", "Demande non desservie"), "kW",
+        "Demand at the evening peak of the buildings within the reach of a transformer or line that a branch supposes to fail, by the straight"
+        " distance to cells of 25 m; that a neighbour takes over is left out, and which feeder serves whom is not known.",
+        numerator=unserved(scaled(_kw, 1.0)), fields=FIELDS, grids=(DARK,), parameters=(CONNECTED,), sources=cited(TABLE), group="energy",
+        origin="modelled",
+    ),
+    Indicator(
+        "energy.homes_unserved", Titles("Ingo zabuze amashanyarazi", "Homes left without supply", "Logements non desservis"), "dwellings",
+        "Dwellings on the grid within the reach of a transformer or line that a branch supposes to fail, by the straight distance to cells of 25 m.",
+        numerator=unserved(homes_on_the_grid), fields=("dwellings",), grids=(DARK,), parameters=(CONNECTED,), group="energy", origin="modelled",
     ),
 )  # fmt: skip

@@ -219,7 +219,11 @@ class Engine:
         if hidden:
             found = found._replace(value=None, low=None, high=None)
         inputs: dict[str, Any] = {}
-        layers = [indicator.layer, indicator.denominator_layer or indicator.layer]
+        layers = [
+            indicator.layer,
+            indicator.denominator_layer or indicator.layer,
+            *(one.layer for one in indicator.more),
+        ]
         for name in indicator.grids:
             provider = self.grids.provider(name)
             inputs[f"grid:{name}"] = {"version": provider.version}

@@ -13,14 +13,18 @@ import numpy as np
 from layers.indicators.built import count, floor_area
 from layers.indicators.people import count_people
 from layers.indicators.relief import HAND
-from layers.indicators.spec import BUILDINGS, Atoms, Contribution, Indicator, Parameter, Sum
+from layers.indicators.spec import BUILDINGS, Atoms, Contribution, Indicator, More, Parameter, Sum
+from layers.indicators.supposed import WATER
 from layers.models.flood import flooded
 from layers.spec import Titles
 
 LEVEL = Parameter("flood_level_m", "m", 2.0, 0.0, 50.0, "Height of the water above the nearest channel")
 ERROR = Parameter("height_error_m", "m", 1.0, 0.0, 10.0, "Standard error of heights above the channel (a working assumption)")  # fmt: skip
 NOBRE = "Nobre et al. 2011, Journal of Hydrology 404, 13-29 (height above the nearest drainage); Wang and Liu 2006 (filled depressions), pyflwdir"
-_METHOD = "at most the flood level above the channel that their water runs to (cells of 50 m, channels from 1 km2, an assumption); no discharge, no time, no dykes."
+_METHOD = (
+    "at most the flood level above the channel that their water runs to (cells of 50 m, channels from 1 km2, an assumption), or the level that a shock of the branch "
+    "supposes there if it is higher; no discharge, no time, no dykes."
+)
 
 
 def below(of: Sum) -> Sum:
@@ -28,7 +32,7 @@ def below(of: Sum) -> Sum:
 
     def counted(atoms: Atoms, parameters: Mapping[str, float]) -> Contribution:
         whole, height = of(atoms, parameters), atoms.grids[HAND]
-        level, error = parameters[LEVEL.name], parameters[ERROR.name]
+        level, error = np.fmax(parameters[LEVEL.name], atoms.grids[WATER]), parameters[ERROR.name]
         wet = flooded(height, level)
         rim = flooded(height, level + error).astype(float) - flooded(height, level - error)
         return Contribution(
@@ -55,11 +59,12 @@ _FACILITIES: Mapping[str, Titles] = {
 
 def _indicator(
     name: str, titles: Titles, unit: str, what: str, of: Callable[[Atoms, Mapping[str, float]], Contribution],
-    fields: tuple[str, ...], *, layer: str = BUILDINGS, persons: bool = False, digits: int = 0,
+    fields: tuple[str, ...], *, layer: str = BUILDINGS, persons: bool = False, digits: int = 0, more: tuple[More, ...] = (),
 ) -> Indicator:  # fmt: skip
     return Indicator(
         f"flood.{name}", titles, unit, f"{what} that lie {_METHOD}", numerator=below(of), fields=fields, layer=layer,
-        grids=(HAND,), parameters=(LEVEL, ERROR), sources=(NOBRE,), persons=persons, digits=digits, group="flood", origin="modelled",
+        grids=(HAND, WATER), parameters=(LEVEL, ERROR), sources=(NOBRE,), persons=persons, digits=digits, group="flood", origin="modelled",
+        version=2, more=more,
     )  # fmt: skip
 
 
@@ -76,6 +81,11 @@ INDICATORS = (
         "floor_area",
         Titles("Ubuso buri munsi y'umwuzure", "Floor area below the flood level", "Surface de plancher sous le niveau de crue"),
         "m2", "Floors of all storeys of buildings", floor_area, ("floor_area_m2", "floor_area_se_m2"),
+    ),
+    _indicator(
+        "facilities", Titles("Ibikorwa biri munsi y'umwuzure", "Facilities below the flood level", "Équipements sous le niveau de crue"),
+        "facilities", "Facilities (" + ", ".join(titles.en for titles in _FACILITIES.values()) + ")", count, (),
+        layer=f"services.{next(iter(_FACILITIES))}", more=tuple(More(f"services.{name}", below(count)) for name in list(_FACILITIES)[1:]),
     ),
     *(
         _indicator(

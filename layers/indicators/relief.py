@@ -8,17 +8,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import shapely
+from psycopg import sql
 
+from layers import query
 from layers.ground import LANDCOVER, TERRAIN, WATER_CLASSES
-from layers.indicators.spec import Floats, Grid, GridProvider, GridRequest, Parameter
+from layers.indicators.places import Shapes
+from layers.indicators.spec import BUILDINGS, Floats, Grid, GridProvider, GridRequest, Parameter
 from layers.models import flood, sun, terrain
-from twin.crs import NATIONAL, WGS84, transformer
+from twin.crs import NATIONAL, WGS84, to_national, transformer
+from twin.grid import BBox
 
-HAND, SLOPE, COVER, SUN_HOURS = "hand", "slope", "landcover", "sun_hours"
+HAND, SLOPE, COVER, SUN_HOURS, ROOF_HOURS = "hand", "slope", "landcover", "sun_hours", "sun_hours_roofs"
 CHANNEL = Parameter("channel_km2", "km2", flood.CHANNEL_KM2, 0.05, 100.0, "Catchment from which a channel runs")
 DAY = Parameter("day", "day of the year", 80.0, 1.0, 365.0, "Day of the year; 80 is the March equinox")
 HAND_M, SLOPE_M, COVER_M, SUN_M = 50.0, 30.0, 30.0, 90.0
 """Cells, metres."""
+ROOF_M, ROOF_TILE_M, ROOF_REACH_M = 5.0, 900.0, 300.0
+"""Cells fine enough for houses, in tiles of some streets; a building of 20 m throws 300 m of shadow half an hour from sunset."""
 _TILE_M = 9000.0
 _REACH_M = 4500.0
 """How far ridges are looked for."""
@@ -110,10 +117,58 @@ def make_sun_hours(request: GridRequest) -> Grid:
     ground = heights(request, SUN_M, margin=margin)
     west, south, east, north = request.extent
     lon, lat = transformer(NATIONAL.to_wkt(), WGS84.to_wkt()).transform((west + east) / 2, (south + north) / 2)
-    day = datetime(_YEAR, 1, 1, 10, tzinfo=UTC) + timedelta(days=round(request.parameters[DAY.name]) - 1)
-    path = sun.position(sun.times_of(day, step_minutes=_MINUTES), float(lon), float(lat))
+    path = sun.position(sun.times_of(_day(request), step_minutes=_MINUTES), float(lon), float(lat))
     found = sun.hours(ground.values, SUN_M, path, step_hours=_MINUTES / 60, reach_m=_REACH_M)
     return Grid(np.ascontiguousarray(found[margin:-margin, margin:-margin]), west, north, SUN_M)
+
+
+def make_roof_hours(request: GridRequest) -> Grid:
+    """Hours of direct sun on a day on roofs and open ground: the shadows of buildings up to 300 m away and of the terrain beyond."""
+    west, south, east, north = request.extent
+    margin = int(ROOF_REACH_M / ROOF_M)
+    ground = heights(request, ROOF_M, margin=margin)
+    shapes, tall = _buildings(request, ROOF_REACH_M)
+    surface = sun.with_buildings(ground.values, ground.west, ground.north, ROOF_M, shapes, tall)
+    wide = int(_REACH_M / SUN_M)
+    far = heights(request, SUN_M, margin=wide)
+    lon, lat = transformer(NATIONAL.to_wkt(), WGS84.to_wkt()).transform((west + east) / 2, (south + north) / 2)
+    path = sun.position(sun.times_of(_day(request), step_minutes=_MINUTES), float(lon), float(lat))
+    rows, columns = surface.shape
+    x = ground.west + (np.arange(columns) + 0.5) * ROOF_M
+    y = ground.north - (np.arange(rows) + 0.5) * ROOF_M
+    row = np.clip(((far.north - y) / SUN_M).astype(np.intp), 0, far.values.shape[0] - 1)
+    column = np.clip(((x - far.west) / SUN_M).astype(np.intp), 0, far.values.shape[1] - 1)
+    found = np.zeros(surface.shape, np.float32)
+    for azimuth, altitude in zip(path.azimuth.tolist(), path.altitude.tolist(), strict=True):
+        if altitude > 0:
+            hills = sun.shaded(far.values, SUN_M, azimuth, altitude, reach_m=_REACH_M)[np.ix_(row, column)]
+            found += ~(hills | sun.shaded(surface, ROOF_M, azimuth, altitude, reach_m=ROOF_REACH_M))
+    found *= np.float32(_MINUTES / 60)
+    found[~np.isfinite(surface)] = np.nan
+    inner = np.ascontiguousarray(found[margin:-margin, margin:-margin])
+    return Grid(inner, west, north, ROOF_M)
+
+
+def _buildings(request: GridRequest, reach_m: float) -> tuple[Shapes, Floats]:
+    """Footprints (n,) in national metres and heights (n,) metres of the buildings in the extent and around it, in the order of id."""
+    west, south, east, north = request.extent
+    wide = (west - reach_m, south - reach_m, east + reach_m, north + reach_m)
+    box = BBox(*transformer(NATIONAL.to_wkt(), WGS84.to_wkt()).transform_bounds(*wide))
+    asked, values = query.select(
+        request.registry.layer(BUILDINGS), sql.SQL("t.id, st_asbinary(t.geom), t.height_m"), bbox=box, after=None,
+        scenario=request.scenario, where=query.Clause(sql.SQL("t.height_m > 0"), {}), ordered=False,
+    )  # fmt: skip
+    rows = sorted(
+        (str(row[1]), bytes(row[2]), float(row[3]))
+        for row in request.session.execute(asked, values)
+        if row[2] is not None
+    )
+    shapes = np.asarray(shapely.from_wkb(np.array([row[1] for row in rows], object)), object)
+    return to_national(shapes), np.array([row[2] for row in rows], np.float64)
+
+
+def _day(request: GridRequest) -> datetime:
+    return datetime(_YEAR, 1, 1, 10, tzinfo=UTC) + timedelta(days=round(request.parameters[DAY.name]) - 1)
 
 
 GRIDS = (
@@ -121,4 +176,8 @@ GRIDS = (
     GridProvider(SLOPE, "%", 1, make_slope, rasters=(TERRAIN,), tile_m=_TILE_M),
     GridProvider(COVER, "class", 1, make_cover, rasters=(LANDCOVER,), tile_m=_TILE_M),
     GridProvider(SUN_HOURS, "h", 1, make_sun_hours, rasters=(TERRAIN,), parameters=(DAY,), tile_m=_TILE_M),
-)
+    GridProvider(
+        ROOF_HOURS, "h", 1, make_roof_hours, inputs=(BUILDINGS,), rasters=(TERRAIN,), parameters=(DAY,), tile_m=ROOF_TILE_M,
+        reach_m=ROOF_REACH_M,
+    ),
+)  # fmt: skip

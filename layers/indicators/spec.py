@@ -100,6 +100,15 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class More:
+    """A layer whose atoms add to an indicator's numerator beside those of its own layer."""
+
+    layer: str
+    numerator: Sum
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Indicator:
     """A named figure of a place: `numerator`, or `scale` x numerator / denominator.
 
@@ -121,6 +130,8 @@ class Indicator:
     layer: str = BUILDINGS
     grids: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    more: tuple[More, ...] = ()
+    """Further layers that add to the numerator; a sum only, no ratio."""
     denominator: Sum | None = None
     denominator_layer: str = ""
     """Where the denominator's atoms are of another layer, such as LAND; empty: the numerator's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -60,9 +60,12 @@ class Part:
 
 
 def parts_of(indicator: Indicator, parameters: Mapping[str, float]) -> tuple[Part, ...]:
-    """One part, or two for a ratio over two layers: numerator, denominator."""
+    """One part for each layer of a sum, or of a ratio: numerator and denominator, or both in one where they are of one layer."""
     if indicator.denominator is None:
-        return (Part(indicator, "numerator", parameters),)
+        others = (
+            replace(indicator, layer=one.layer, fields=one.fields, numerator=one.numerator) for one in indicator.more
+        )
+        return tuple(Part(one, "numerator", parameters) for one in (indicator, *others))
     if indicator.denominator_layer in {"", indicator.layer}:
         return (Part(indicator, "both", parameters),)
     return (Part(indicator, "numerator", parameters), Part(indicator, "denominator", parameters))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from layers.indicators.relief import SUN_HOURS
+from layers.indicators.relief import ROOF_HOURS, SUN_HOURS
 from layers.indicators.spec import Atoms, Contribution, Indicator
 from layers.spec import Titles
 
@@ -21,12 +21,33 @@ def lit(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
     return Contribution(np.where(np.isnan(atoms.grids[SUN_HOURS]), 0.0, atoms.fields["shape_area_m2"]))
 
 
+def roof_hours(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
+    """Hours of sun on each roof, times the ground that it covers."""
+    return Contribution(atoms.grids[ROOF_HOURS] * atoms.fields["shape_area_m2"])
+
+
+def roofs(atoms: Atoms, _: Mapping[str, float]) -> Contribution:
+    """Roofs whose hours are known, m2."""
+    return Contribution(np.where(np.isnan(atoms.grids[ROOF_HOURS]), 0.0, atoms.fields["shape_area_m2"]))
+
+
+SPA = "Reda and Andreas 2004, Solar Energy 76, 577-589 (solar position), pvlib"
+
+
 INDICATORS = (
     Indicator(
         "sun.hours", Titles("Amasaha y'izuba", "Hours of sun on buildings", "Heures de soleil sur les bâtiments"), "h",
         "Mean hours of direct sun under a clear sky on a day, weighted by the ground that buildings cover: the sun's path behind ridges up to"
-        " 4.5 km away (cells of 90 m, every 30 minutes); shadows of buildings on one another are left out, /shadows draws them.",
+        " 4.5 km away (cells of 90 m, every 30 minutes); shadows of buildings are in sun.hours_on_roofs.",
         numerator=floor_hours, denominator=lit, fields=("shape_area_m2",), denominator_fields=("shape_area_m2",), grids=(SUN_HOURS,),
-        sources=("Reda and Andreas 2004, Solar Energy 76, 577-589 (solar position), pvlib",), digits=1, group="sun", origin="modelled",
+        sources=(SPA,), digits=1, group="sun", origin="modelled",
+    ),
+    Indicator(
+        "sun.hours_on_roofs",
+        Titles("Amasaha y'izuba ku bisenge", "Hours of sun on roofs, among buildings", "Heures de soleil sur les toits, entre bâtiments"), "h",
+        "Mean hours of direct sun under a clear sky on a day on the middles of roofs, weighted by the ground that buildings cover: behind buildings"
+        " up to 300 m away (flat roofs, cells of 5 m) and ridges up to 4.5 km away, every 30 minutes; trees are left out.",
+        numerator=roof_hours, denominator=roofs, fields=("shape_area_m2",), denominator_fields=("shape_area_m2",), grids=(ROOF_HOURS,),
+        sources=(SPA,), digits=1, group="sun", origin="modelled", valid=("village", "cell", "sector", "drawn"),
     ),
 )  # fmt: skip

@@ -77,19 +77,19 @@ def hand(
     return Hand(np.maximum(height, np.float32(0)), channel)
 
 
-def flooded(height_m: NDArray[np.floating], level_m: float) -> Mask:
+def flooded(height_m: NDArray[np.floating], level_m: float | Floats) -> Mask:
     """Whether (n,) places lie at or below a flood of `level_m` above their channels; unknown heights do not."""
     covered: Mask = height_m <= level_m
     return covered
 
 
-def depth_m(height_m: NDArray[np.floating], level_m: float) -> NDArray[np.floating]:
+def depth_m(height_m: NDArray[np.floating], level_m: float | Floats) -> NDArray[np.floating]:
     """Depth of the water (n,) in metres, 0 where dry or unknown."""
     deep: NDArray[np.floating] = np.nan_to_num(np.maximum(level_m - height_m, 0.0))
     return deep
 
 
-def chance(height_m: Floats, level_m: float, error_m: float) -> Floats:
+def chance(height_m: Floats, level_m: float | Floats, error_m: float) -> Floats:
     """The probability (n,) that a place is below the level, its height having a normal error of `error_m`; 0 where unknown."""
     from scipy.special import ndtr
 

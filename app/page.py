@@ -110,11 +110,14 @@ def session_actor(database: Database) -> Actor:
 
 
 def _feature(parts: Shared, actor: Actor) -> Callable[[str, int], Mapping[str, Any]]:
+    from app.pages.history import steps_by_branches
+
     def feature(layer: str, fid: int) -> Mapping[str, Any]:
         known = parts.registry.layer(layer)
         with parts.database.session(actor) as session:
             query.require_readable(session, known)
-            return query.feature_by_fid(session, known, fid)
+            found = query.feature_by_fid(session, known, fid)
+            return {**found, "steps": steps_by_branches(session, layer, str(found["id"]))}
 
     return feature
 

@@ -41,7 +41,7 @@ const shared = {
   plugins: [workerAsText],
 };
 await build({ ...shared, entryPoints: { "twin-map.bundle": "src/index.ts" }, outdir: OUT.pathname });
-await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts", "twin-page.bundle": "src/page.ts", "twin-chart.bundle": "src/chart.ts", "twin-plan.bundle": "src/plan.ts" }, outdir: OUT.pathname });
+await build({ ...shared, entryPoints: { "twin-layers.bundle": "src/tree.ts", "twin-page.bundle": "src/page.ts", "twin-chart.bundle": "src/chart.ts", "twin-building.bundle": "src/building.ts", "twin-plan.bundle": "src/plan.ts" }, outdir: OUT.pathname });
 // The page's own: in parts, so that what is needed later is fetched later; a name changes with its content.
 const page = await build({
   ...shared,
@@ -53,7 +53,7 @@ const page = await build({
   metafile: true,
 });
 
-for (const name of ["twin-map", "twin-layers", "twin-page", "twin-chart"]) {
+for (const name of ["twin-map", "twin-layers", "twin-page", "twin-chart", "twin-building"]) {
   const css = ["src/" + name + ".css"];
   if (name === "twin-page") css[0] = "src/twin-map.css";
   if (name === "twin-map" || name === "twin-page") css.unshift("node_modules/maplibre-gl/dist/maplibre-gl.css");

@@ -109,6 +109,17 @@ class SensorChart(JSComponent):
     _bundle: ClassVar[Path] = DIST / "twin-chart.bundle.js"
 
 
+class BuildingView(JSComponent):
+    """A building by itself: its own mesh, drawn without WebGL, turned by hand or by the arrow keys, with its measures."""
+
+    building = param.String(default="", doc="The building's id; empty: nothing is shown.")
+    scenario = param.Integer(default=0, bounds=(0, None), doc="The branch in which it stands; 0: the base.")
+    theme = param.Selector(default="light", objects=["light", "dark"])
+    texts = param.Dict(default={})
+
+    _bundle: ClassVar[Path] = DIST / "twin-building.bundle.js"
+
+
 class PlanPanel(JSComponent):
     """The workbench of a branch beside the page's map; it asks the service by HTTP, as whoever has the session."""
 

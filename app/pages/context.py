@@ -15,7 +15,7 @@ class PlannerContext:
     """The page's questions, bound by the composition root to the actor of the session.
 
     `catalogue()` gives the entries of `/layers`. `feature(layer, fid)` gives one feature's fields, with `id`, `origin`,
-    `source` and `valid_from`, flat or under `properties`; raises NotFound. `search(text)` gives hits: layer, fid, name,
+    `source`, `valid_from` and `steps` (what branches did to it), flat or under `properties`; raises NotFound. `search(text)` gives hits: layer, fid, name,
     and `bounds` (west, south, east, north) or `place` (lon, lat), and `within` (the names above it, nearest first). `largest(layer,
     field, count)` gives the rows of a layer with the greatest value of a field. `sectors` holds titles by sector.
     """

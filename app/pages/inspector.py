@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.i18n import Words
 from app.pages.context import Row
+from app.pages.history import history_html
 from app.pages.provenance import day, mark_of, origins_of, told
 
 HIDDEN: Final = frozenset(
@@ -26,7 +27,7 @@ HIDDEN: Final = frozenset(
         "source",
         "type",
     }
-    | {"valid_from", "valid_to", "classification", "properties", "licence"}
+    | {"valid_from", "valid_to", "classification", "properties", "licence", "steps"}
 )
 """Not shown among the fields: the machine's own, or told elsewhere on the card."""
 
@@ -51,7 +52,7 @@ def feature_html(feature: Row, entry: Row, say: Words) -> str:
     return (
         f'<article class="card"><p class="layer">{escape(say.title(entry.get("titles"), str(entry.get("name", ""))))} {told_mark}</p>'
         f"<h2>{escape(name)}</h2>{f'<table>{rows}</table>' if rows else empty}"
-        f'<dl class="origin">{provenance}</dl></article>'
+        f'<dl class="origin">{provenance}</dl>{history_html(values, say)}</article>'
     )
 
 

@@ -13,8 +13,8 @@ import panel_material_ui as pmui
 from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
-from app.map.component import COUNTRY, DIST, TOOLS, LayerList, PageMap, SensorChart
-from app.map.looks import all_looks
+from app.map.component import COUNTRY, DIST, TOOLS, BuildingView, LayerList, PageMap, SensorChart
+from app.map.looks import BUILDINGS, all_looks
 from app.pages.address import MODES, SCENE, Address, preferred_language, read_address
 from app.pages.compare import address_of, read_comparison
 from app.pages.contents import for_mode, groups, states
@@ -23,7 +23,7 @@ from app.pages.inspector import feature_html, flows_html, glance_html, hint_html
 from app.pages.look import BARE_SX, CONTRAST, HEADER_SX, PAGE_SX, SEARCH_SX, SWITCH_SX, THEME
 from app.pages.plan import PANEL_WIDTH, plan_panel, plan_texts
 from app.pages.search import PlaceSearch, camera_for
-from app.pages.wording import MODE_WORDS, chart_texts, list_texts, map_texts
+from app.pages.wording import MODE_WORDS, building_texts, chart_texts, list_texts, map_texts
 from tiles.palette import Theme
 from tiles.style import style
 from twin.errors import TwinError
@@ -75,6 +75,7 @@ class Planner:
         self.list = LayerList(layers=self.map.layers, theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.card = pn.pane.HTML("", stylesheets=[CSS], sizing_mode="stretch_width", margin=0)
         self.chart = SensorChart(theme=address.theme, sizing_mode="stretch_width", margin=0)
+        self.body = BuildingView(theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.plan = plan_panel(
             context,
             branch=address.branch,
@@ -146,12 +147,13 @@ class Planner:
         self.card.css_classes = [self.theme]
         self.plan.param.update(language=say.language, texts=plan_texts(say), theme=self.theme)
         self.chart.param.update(texts=chart_texts(say), theme=self.theme)
+        self.body.param.update(texts=building_texts(say), theme=self.theme)
         self._share()
 
     def show_mode(self) -> None:
         """The right panel as the mode wants it when no feature is open."""
         self.shown = None
-        self.chart.sensor = ""
+        self.chart.sensor = self.body.building = ""
         if self.mode == "migrate":
             self.card.object = self._flows()
         elif self.mode == "plan":
@@ -175,6 +177,9 @@ class Planner:
             feature = told
         self.shown = (layer, feature)
         self.chart.sensor = str(feature.get("id") or "") if layer == SENSORS else ""
+        self.body.param.update(
+            building=str(feature.get("id") or "") if layer == BUILDINGS else "", scenario=self.map.scenario
+        )
         self.card.object = feature_html(feature, entry, self.say)
         self.page.contextbar_open = True
         self._share(f"{layer}/{fid}")
@@ -220,7 +225,7 @@ class Planner:
             header=[header] if whole else [],
             sidebar=[self.list] if whole else [],
             main=[self.map],
-            contextbar=[self.plan, self.card, self.chart] if whole else [],
+            contextbar=[self.plan, self.body, self.card, self.chart] if whole else [],
             sidebar_open=beside,
             contextbar_open=whole and (self.mode == "plan" or (beside and self.mode != "compare")),
             contextbar_variant="auto",

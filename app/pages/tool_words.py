@@ -154,6 +154,8 @@ def panel_texts(say: Words) -> dict[str, str]:
         "share_gpkg": say("Features (GeoPackage)"),
         "share_note": say("The GeoPackage holds the public layers of the view; restricted ones are left out."),
         "share_busy": say("One moment…"),
+        "share_layer": say("Writing layer {at} of {of}: {layer}; {features} features so far"),
+        "share_coming": say("Fetching {part} of {whole} MB"),
         "share_saved": say("Saved with the downloads."),
         "share_nothing": say("No public layer of features is shown here. Switch one on, or zoom out."),
         "share_failed": say("This did not come. Try again, or choose a smaller view."),

@@ -76,3 +76,20 @@ def chart_texts(say: Words) -> dict[str, str]:
         "chart_none": say("This sensor said nothing in this time. Choose a longer one."),
         "chart_failed": say("The values did not come; trying again."),
     }
+
+
+def building_texts(say: Words) -> dict[str, str]:
+    """The words of the view of one building."""
+    return {
+        "body_label": say("The building in 3D. Drag it, or press the left and right arrow keys, to turn it."),
+        "body_left": say("Turn left"),
+        "body_right": say("Turn right"),
+        "body_busy": say("Fetching the building…"),
+        "body_none": say("There is no shape of this building yet."),
+        "body_failed": say("The building did not come. Choose it again to try once more."),
+        "body_height": say("height"),
+        "body_volume": say("volume"),
+        "body_roof": say("roof"),
+        "body_walls": say("walls"),
+        "body_open": say("not closed: no volume"),
+    }

@@ -75,7 +75,7 @@ export class Desk {
       open: (layer, fid, properties) => on.open({ layer, fid, properties, id: String(properties["id"] ?? ""), place: on.map.getCenter().toArray() as [number, number] }),
     });
     const shown = (): string[] => Object.entries(on.model().layers).filter(([name, state]) => state.visible && !name.includes(":")).map(([name]) => name);
-    this.#share = new SharePanel({ texts, picture: () => on.picture(), layers: shown, bounds: () => viewportOf(on.map).bounds });
+    this.#share = new SharePanel({ texts, picture: () => on.picture(), layers: shown, title: (layer) => on.facts()[layer]?.title ?? layer, bounds: () => viewportOf(on.map).bounds });
     this.#sun = new Sun(on.map, (sun) => on.solids()?.shine(sun));
     this.#flood = new Flood(on.map);
     this.#flowsPanel = new FlowsPanel(() => on.draw());

@@ -1,11 +1,13 @@
 // Sharing a view: its link, a picture, its features as a GeoPackage, and an <iframe> for another page.
-import { button, element, labelled } from "./parts";
+import { readPackage, type PackageTold } from "./package";
+import { button, element, figure, labelled } from "./parts";
 
 export interface ShareFrom {
   texts(): Record<string, string>;
   /** The map as it stands, with what is drawn over it. */
   picture(): Promise<Blob | null>;
   layers(): string[];
+  title(layer: string): string;
   bounds(): [number, number, number, number];
 }
 
@@ -73,12 +75,22 @@ export class SharePanel {
   }
 
   async #package(): Promise<string> {
-    const query = new URLSearchParams({ layers: this.from.layers().join(","), bbox: this.from.bounds().map((one) => one.toFixed(6)).join(",") });
+    const query = new URLSearchParams({ layers: this.from.layers().join(","), bbox: this.from.bounds().map((one) => one.toFixed(6)).join(","), progress: "true" });
     const answer = await fetch(`/export.gpkg?${query}`);
     if (answer.status === 404) return "share_nothing";
     if (!answer.ok) return "share_failed";
-    save(await answer.blob(), "twin-view.gpkg");
+    const file = await readPackage(answer, (told) => this.#told(told));
+    if (!file) return "share_nothing";
+    save(file, "twin-view.gpkg");
     return "share_saved";
+  }
+
+  #told(told: PackageTold): void {
+    const text = (name: string): string => this.from.texts()[name] ?? "";
+    this.#status.textContent =
+      told.bytes === undefined
+        ? text("share_layer").replace("{layer}", this.from.title(told.layer!)).replace("{at}", String(told.at)).replace("{of}", String(told.of)).replace("{features}", figure(told.features!))
+        : text("share_coming").replace("{part}", (told.come! / 1e6).toFixed(1)).replace("{whole}", (told.bytes / 1e6).toFixed(1));
   }
 }
 

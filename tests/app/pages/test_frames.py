@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,3 +96,24 @@ def test_restricted_layers_pictures_and_nonsense_give_no_package(service: Servic
     answer = httpx.get(f"{service.address}/export.gpkg", params={"layers": layers, "bbox": bbox}, timeout=60)
     assert answer.status_code in {400, 404, 422}
     assert answer.json()["remedy"]
+
+
+def test_a_package_tells_how_far_it_is_before_its_bytes(service: Service, tmp_path: Path) -> None:
+    asked = {"layers": "land.districts,land.sectors,land.lakes", "bbox": HUYE, "progress": "true"}
+    answer = httpx.get(f"{service.address}/export.gpkg", params=asked, timeout=60)
+    *lines, rest = answer.content.split(b"\n", 4)
+    told = [json.loads(line) for line in lines]
+    assert [(one.get("at"), one.get("of")) for one in told[:3]] == [(1, 3), (2, 3), (3, 3)]
+    assert [one["features"] for one in told[:3]] == sorted(one["features"] for one in told[:3])
+    assert told[3] == {"bytes": len(rest)}
+    file = tmp_path / "view.gpkg"
+    file.write_bytes(rest)
+    assert pyogrio.read_info(file, layer="land_districts")["features"] == told[1]["features"]
+
+
+def test_a_package_of_nothing_tells_why_in_its_last_line(service: Service) -> None:
+    asked = {"layers": "land.districts", "bbox": "0,0,1,1", "progress": "true"}
+    answer = httpx.get(f"{service.address}/export.gpkg", params=asked, timeout=60)
+    told = json.loads(answer.text.splitlines()[-1])
+    assert "nothing" in told["detail"]
+    assert told["remedy"]

@@ -30,6 +30,9 @@ HIDDEN: Final = frozenset(
     | {"valid_from", "valid_to", "classification", "properties", "licence", "steps"}
 )
 """Not shown among the fields: the machine's own, or told elsewhere on the card."""
+POWERS: Final = frozenset({"m2", "m3", "km2"})
+RAISED: Final = str.maketrans("23", "²³")
+"""Units are plain letters in the contracts, and raised figures for people."""
 
 
 def feature_html(feature: Row, entry: Row, say: Words) -> str:
@@ -75,7 +78,8 @@ def field_rows(values: Row, entry: Row, say: Words) -> list[tuple[str, str, str]
             continue
         spread = values.get(errors.get(name, ""))
         text = f"{number(value)} ± {number(spread)}" if spread is not None else number(value)
-        rows.append((_title(by_name.get(name), name, say), text, str(by_name.get(name, {}).get("unit") or "")))
+        unit = str(by_name.get(name, {}).get("unit") or "")
+        rows.append((_title(by_name.get(name), name, say), text, unit.translate(RAISED) if unit in POWERS else unit))
     return rows
 
 

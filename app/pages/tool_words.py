@@ -83,7 +83,12 @@ def drawing_texts(say: Words) -> dict[str, str]:
         "sun_stands": say("the sun stands {altitude}° high at {azimuth}° from north"),
         "sun_down": say("too low for shadows"),
         "sun_far": say("zoom in to see the shadows of buildings"),
-        "sun_note": say("≈ Shadows on level ground, from heights that may be synthetic."),
+        "sun_hills_busy": say("asking what hills darken…"),
+        "sun_hills_failed": say("the shadows of hills did not come; move the slider to try again"),
+        "sun_hills_far": say("zoom in for the shadows of hills"),
+        "sun_note": say(
+            "≈ Buildings throw their shadow on level ground, from heights that may be synthetic; hills up to 3 km away, from the elevation model."
+        ),
     }
 
 

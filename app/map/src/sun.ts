@@ -1,4 +1,5 @@
-// Sun and shadow at a date and an hour: the shadows that the buildings in the view throw on level ground.
+// Sun and shadow at a date and an hour: the shadows that the buildings in the view throw on level ground, and what hills darken.
+import { Hillshadows } from "./hillshadows";
 import type { GeoJSONSource, Map as MapLibre } from "maplibre-gl";
 import type { Place } from "./model";
 import { clock, element, figure, labelled } from "./parts";
@@ -19,17 +20,23 @@ export class Sun {
   readonly #date = Object.assign(element("input"), { type: "date", value: clock(Date.now()).slice(0, 10) });
   readonly #hour = Object.assign(element("input"), { type: "range", min: "5", max: "19", step: "0.25", value: "9" });
   readonly #told = element("p", "twin-quiet");
+  readonly #hills: Hillshadows;
 
   constructor(
     private readonly map: MapLibre,
     private readonly shine: (sun: SunPlace | null) => void,
   ) {
     this.#told.setAttribute("role", "status");
+    this.#hills = new Hillshadows(map, (state) => {
+      this.body.dataset["hills"] = state;
+      this.#tell();
+    });
     for (const field of [this.#date, this.#hour]) field.addEventListener("input", () => this.draw());
     map.on("idle", () => this.#idle());
   }
 
   #drawnFor = "";
+  #said = "";
 
   say(texts: Record<string, string>): void {
     this.#texts = texts;
@@ -47,6 +54,7 @@ export class Sun {
     this.#drawnFor = "";
     if (this.map.getLayer(SOURCE)) this.map.removeLayer(SOURCE);
     if (this.map.getSource(SOURCE)) this.map.removeSource(SOURCE);
+    this.#hills.clear();
     this.map.setLight(BEFORE);
     this.shine(null);
   }
@@ -75,11 +83,18 @@ export class Sun {
     this.#put(features);
     this.shine(down ? null : sun);
     this.map.setLight({ anchor: "map", position: [1.5, sun.azimuth, Math.max(0, 90 - sun.altitude)] });
+    if (down) this.#hills.clear();
+    else this.#hills.show(moment);
     this.body.dataset["shadows"] = String(features.length);
-    const told = `${clock(moment)} · ${(this.#texts["sun_stands"] ?? "").replace("{altitude}", figure(Math.round(sun.altitude))).replace("{azimuth}", figure(Math.round(sun.azimuth)))}`;
-    this.#told.textContent = down ? `${told} · ${this.#texts["sun_down"] ?? ""}` : far ? `${told} · ${this.#texts["sun_far"] ?? ""}` : told;
+    const stands = (this.#texts["sun_stands"] ?? "").replace("{altitude}", figure(Math.round(sun.altitude))).replace("{azimuth}", figure(Math.round(sun.azimuth)));
+    this.#said = [clock(moment), stands, down ? this.#texts["sun_down"] : far ? this.#texts["sun_far"] : ""].filter(Boolean).join(" · ");
+    this.#tell();
     this.#hour.setAttribute("aria-valuetext", clock(moment).slice(11));
     this.#drawnFor = this.#key();
+  }
+
+  #tell(): void {
+    this.#told.textContent = [this.#said, this.#texts[`sun_hills_${this.#hills.state}`]].filter(Boolean).join(" · ");
   }
 
   #shadows(sun: SunPlace): object[] {

@@ -33,6 +33,10 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twin 
 <p>Meanwhile the API is at <a href="/docs">/docs</a> and every layer at <a href="/layers">/layers</a>.</p>"""
 
 
+Who = Callable[[], Actor]
+"""Gives whoever asks, as known at that moment."""
+
+
 class Shared(Protocol):
     """What the page takes of the service's parts. `Any`: a catalogue entry is JSON."""
 
@@ -88,33 +92,47 @@ def context(parts: Shared) -> PlannerContext:
     """The page's questions, bound to whoever opened the session."""
     from app.pages.context import PlannerContext
 
-    actor = session_actor(parts.database)
+    secret = session_secret()
+
+    def now() -> Actor:
+        """Whoever the cookie stands for as the question is asked: a page that stays open does not outlive its sign-in."""
+        return (redeem(parts.database, secret, kind="cookie") if secret else None) or ANONYMOUS
+
+    actor = now()
     return PlannerContext(
         actor=actor.name,
         rights=frozenset(right for right in get_args(Right) if actor.can(right)),
-        catalogue=lambda: parts.catalogue_now(actor),
-        feature=_feature(parts, actor),
-        search=_search(parts, actor),
-        largest=_largest(parts, actor),
+        catalogue=lambda: parts.catalogue_now(now()),
+        feature=_feature(parts, now),
+        search=_search(parts, now),
+        largest=_largest(parts, now),
+        has_branch=_has_branch(parts, now),
         sectors={sector.name: sector.titles._asdict() for sector in parts.registry.sectors},
     )
 
 
-def session_actor(database: Database) -> Actor:
-    """The actor of the Panel session at hand, by the cookie its page was asked with."""
+def session_secret() -> str | None:
+    """The secret of the cookie that the Panel session at hand was asked with."""
     import panel as pn
 
     cookies = cast("Mapping[str, str]", pn.state.cookies or {})
-    secret = cookies.get(COOKIE)
-    return (redeem(database, secret, kind="cookie") if secret else None) or ANONYMOUS
+    return cookies.get(COOKIE)
 
 
-def _feature(parts: Shared, actor: Actor) -> Callable[[str, int], Mapping[str, Any]]:
+def _has_branch(parts: Shared, who: Who) -> Callable[[int], bool]:
+    def has_branch(ident: int) -> bool:
+        with parts.database.session(who()) as session:
+            return session.execute("select 1 from twin.scenario where id = %s", (ident,)).fetchone() is not None
+
+    return has_branch
+
+
+def _feature(parts: Shared, who: Who) -> Callable[[str, int], Mapping[str, Any]]:
     from app.pages.history import steps_by_branches
 
     def feature(layer: str, fid: int) -> Mapping[str, Any]:
         known = parts.registry.layer(layer)
-        with parts.database.session(actor) as session:
+        with parts.database.session(who()) as session:
             query.require_readable(session, known)
             found = query.feature_by_fid(session, known, fid)
             return {**found, "steps": steps_by_branches(session, layer, str(found["id"]))}
@@ -122,21 +140,21 @@ def _feature(parts: Shared, actor: Actor) -> Callable[[str, int], Mapping[str, A
     return feature
 
 
-def _search(parts: Shared, actor: Actor) -> Callable[[str], Sequence[Mapping[str, Any]]]:
+def _search(parts: Shared, who: Who) -> Callable[[str], Sequence[Mapping[str, Any]]]:
     def find(text: str) -> Sequence[Mapping[str, Any]]:
-        with parts.database.session(actor) as session:
+        with parts.database.session(who()) as session:
             return search(session, parts.registry, text, region=parts.settings.data.region)
 
     return find
 
 
-def _largest(parts: Shared, actor: Actor) -> Callable[[str, str, int], Sequence[Mapping[str, Any]]]:
+def _largest(parts: Shared, who: Who) -> Callable[[str, str, int], Sequence[Mapping[str, Any]]]:
     def largest(layer: str, field: str, count: int) -> Sequence[Mapping[str, Any]]:
         known = parts.registry.layer(layer)
         if known.field_named(field) is None:
             return []
         columns = [one.name for one in known.fields]
-        with parts.database.session(actor) as session:
+        with parts.database.session(who()) as session:
             rows = session.execute(
                 sql.SQL("select fid, id, origin, {} from {} order by {} desc nulls last limit %s").format(
                     sql.SQL(", ").join(map(sql.Identifier, columns)), table(layer), sql.Identifier(field)

@@ -24,6 +24,8 @@ class PlannerContext:
     feature: Callable[[str, int], Row]
     search: Callable[[str], Sequence[Row]]
     largest: Callable[[str, str, int], Sequence[Row]] | None = None
+    has_branch: Callable[[int], bool] | None = None
+    """Whether a branch is there and open to the session."""
     sectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     styles_url: str = "/styles/{theme}.json?language={language}"
     live_url: str = "/live/ws"

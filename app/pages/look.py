@@ -52,7 +52,7 @@ PAGE_SX: Final[dict[str, Any]] = {
     # The framework's own progress bar has no name; what takes long says so where it happens.
     "& .MuiLinearProgress-root": {"display": "none"},
     # What keeps the content under the header: as high as the header, no more.
-    "& main > .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {"margin": "0 !important"},
+    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {"margin": "0 !important"},
     "& .MuiDrawer-paper": {"backgroundImage": "none", "borderColor": "divider"},
 }
 SWITCH_SX: Final[dict[str, Any]] = {

@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 from panel.viewable import Viewable
 
 from app.i18n import LANGUAGES, Words, words
-from app.map.component import COUNTRY, DIST, TOOLS, BuildingView, LayerList, PageMap, SensorChart
+from app.map.component import COUNTRY, DIST, KIGALI, TOOLS, BuildingView, LayerList, PageMap, SensorChart
 from app.map.looks import BUILDINGS, all_looks
 from app.pages.address import MODES, SCENE, Address, preferred_language, read_address
 from app.pages.compare import address_of, read_comparison
@@ -68,6 +68,8 @@ class Planner:
         self.say: Words = words(address.language)
         self.mode = address.mode if address.mode in self.modes() else "look"
         self.narrow = False
+        self.missing = 0 if self.mode == "plan" else self._missing(address.branch)
+        """The branch that the address names and that is not there; the workbench says so itself."""
         self.renewals = 0
         self.embedded = address.embedded
         self.shown: tuple[str, Row] | None = None
@@ -78,7 +80,7 @@ class Planner:
         self.body = BuildingView(theme=address.theme, sizing_mode="stretch_width", margin=0)
         self.plan = plan_panel(
             context,
-            branch=address.branch,
+            branch=0 if self.missing else address.branch,
             active=self.mode == "plan",
             theme=address.theme,
             language=address.language,
@@ -150,6 +152,10 @@ class Planner:
         self.body.param.update(texts=building_texts(say), theme=self.theme)
         self._share()
 
+    def _missing(self, branch: int) -> int:
+        has = self.context.has_branch
+        return branch if branch and has is not None and not has(branch) else 0
+
     def show_mode(self) -> None:
         """The right panel as the mode wants it when no feature is open."""
         self.shown = None
@@ -164,6 +170,10 @@ class Planner:
             )
         else:
             self.card.object = glance_html(self.catalogue, self.say)
+        if self.missing:
+            gone = "Plan {id} is not there: it was deleted, or it is not open to you."
+            shown = self.say("The country as it stands is shown instead. Sign in, or ask whoever sent the link.")
+            self.card.object = hint_html(f"{self.say(gone, id=self.missing)} {shown}") + self.card.object
 
     def open_feature(self, layer: str, fid: int, *, told: Mapping[str, Any]) -> None:
         """Shows a feature: what the twin holds of it, over what the map already told of it."""
@@ -193,7 +203,7 @@ class Planner:
             style_url=self._style_url(address.theme, address.language),
             theme=address.theme,
             language=address.language,
-            camera=dict(address.camera),
+            camera=MIGRATE_CAMERA if self.mode == "migrate" and address.camera is KIGALI else dict(address.camera),
             layers=layers,
             looks=all_looks(cast("Theme", address.theme)),
             selected=dict(zip(("layer", "fid"), address.selected, strict=True)) if address.selected else {},
@@ -202,7 +212,7 @@ class Planner:
             texts=map_texts(self.say, empty=self.is_empty),
             keep_address=True,
             time=address.time,
-            scenario=address.branch,
+            scenario=0 if self.missing else address.branch,
             compare=dict(address.compared) if self.mode == "compare" else {},
             tools=[] if address.embedded else list(TOOLS),
             sizing_mode="stretch_both",
@@ -331,6 +341,7 @@ class Planner:
         if event.new is None or event.new == self.mode:
             return
         self.mode = event.new
+        self.missing = 0
         self.map.compare = read_comparison({}) if self.mode == "compare" else {}
         self.map.layers = for_mode(self.map.layers, self.mode)
         if self.mode == "migrate":

@@ -167,6 +167,11 @@ def panel_texts(say: Words) -> dict[str, str]:
         "copy": say("Copy"),
         "copied": say("Copied."),
         "copy_self": say("The text is selected: copy it with Ctrl+C."),
+        "signed_out": say(
+            "Your sign-in is over. Sign in again by the link of `twin login` in another tab, then reload: the view is in this page's address, and plans are kept by the service."
+        ),
+        "reload": say("Reload"),
+        "tiles_failed": say("Part of the map did not come: {layers}. It is asked for again by itself."),
         "away": say(
             "The service cannot be reached. The map keeps what it has and goes on by itself when the service is back."
         ),

@@ -4,7 +4,7 @@ import { svg } from "./history";
 import { element, figure, labelled } from "./parts";
 
 const TAU = Math.PI * 2;
-const SIZE = 280;
+const SIZE = 312;
 const OUTER = 104;
 const INNER = 96;
 const GAP = 0.012;

@@ -64,7 +64,7 @@ export class Desk {
     const texts = (): Record<string, string> => on.model().texts;
     this.panels = new Panels((name) => texts()[name] ?? name);
     this.time = new Timeline((moment) => this.#moved(moment), on.still);
-    this.health = new Health(on.map);
+    this.health = new Health(on.map, (layer) => on.facts()[layer]?.title ?? layer);
     this.drawing = new Draw(on.map, { changed: () => on.draw(), done: (drawn) => this.#drawn(drawn), tell: (name, count) => this.#tell(name, count) });
     this.#alerts = new AlertList(on.feed, (longitude, latitude) => flyTo(on.map, { longitude, latitude, zoom: Math.max(CLOSE, on.map.getZoom()), pitch: on.map.getPitch(), bearing: on.map.getBearing() }));
     this.#table = new TableTwin({

@@ -1,67 +1,129 @@
-// Whether the service answers: where it does not, the map says so, keeps what it has, and recovers by itself.
+// Whether the service answers: where it does not, where tiles fail, or where the sign-in is over, the map says so once, keeps what it has, and
+// recovers by itself.
 import type { Map as MapLibre } from "maplibre-gl";
-import { element } from "./parts";
+import { button, element } from "./parts";
 
 const FIRST_MS = 1500;
 const LAST_MS = 10_000;
 const WAIT_MS = 5000;
+/** So often the service is asked even while nothing fails: a map at rest would not notice. */
+const ROUND_MS = 20_000;
+/** Tiles that failed are asked for again after so long, then after ever longer. */
+const AGAIN_MS = 4000;
+const AGAIN_LAST_MS = 60_000;
+
+/** From this status on it is the service that failed; below, the tile is not there or not for us. */
+const FAILED = 500;
+
+interface MapFault {
+  sourceId?: string;
+  error?: { status?: number };
+}
 
 export class Health {
   readonly root = element("p", "twin-away");
   #away = false;
+  #over = false;
   #timer = 0;
   #pause = FIRST_MS;
+  #again = AGAIN_MS;
+  #retry = 0;
   #texts: Record<string, string> = {};
+  /** Who the service took us for when the page was opened. */
+  #who: string | null = null;
+  #told = "";
+  /** The sources whose tiles did not come. */
   readonly #failed = new Set<string>();
+  readonly #round: number;
 
-  constructor(private readonly map: MapLibre) {
+  constructor(
+    private readonly map: MapLibre,
+    private readonly title: (layer: string) => string,
+  ) {
     this.root.setAttribute("role", "status");
     this.root.hidden = true;
     map.on("error", (event) => {
-      const source = (event as { sourceId?: string }).sourceId;
-      if (source) this.#failed.add(source);
+      const { sourceId, error } = event as MapFault;
+      if (error?.status !== undefined && error.status < FAILED) return;
+      if (sourceId) this.#failed.add(sourceId);
       this.doubt();
     });
+    this.#round = window.setInterval(() => document.hidden || this.doubt(), ROUND_MS);
+    this.doubt();
   }
 
   say(texts: Record<string, string>): void {
     this.#texts = texts;
-    if (this.#away) this.root.textContent = texts["away"] ?? "";
+    this.#tell();
   }
 
-  /** Something did not come: asks the service, and goes on asking until it answers. */
+  /** Something did not come, or might not: asks the service, and goes on asking until it answers. */
   doubt(): void {
     if (!this.#timer) this.#timer = window.setTimeout(() => void this.#ask(), this.#away ? this.#pause : 0);
   }
 
   end(): void {
+    window.clearInterval(this.#round);
     window.clearTimeout(this.#timer);
+    window.clearTimeout(this.#retry);
     this.#timer = -1;
   }
 
   async #ask(): Promise<void> {
-    const answers = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) }).then(
-      ({ ok }) => ok,
-      () => false,
+    const name = await fetch("/whoami", { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) }).then(
+      async (answer) => (answer.ok ? ((await answer.json()) as { name: string }).name : null),
+      () => null,
     );
     if (this.#timer === -1) return;
     this.#timer = 0;
-    if (answers) return this.#back();
-    this.#away = true;
-    this.root.hidden = false;
-    this.root.textContent = this.#texts["away"] ?? "";
-    this.#pause = Math.min(this.#pause * 1.5, LAST_MS);
-    this.doubt();
+    if (name === null) {
+      this.#away = true;
+      this.#pause = Math.min(this.#pause * 1.5, LAST_MS);
+      this.doubt();
+    } else {
+      this.#who ??= name;
+      this.#over = name !== this.#who && name === "anonymous";
+      // Whatever did not come while it was away is asked for at once.
+      if (this.#away) this.#again = 0;
+      this.#away = false;
+      this.#pause = FIRST_MS;
+      if (this.#failed.size && !this.#retry) this.#retry = window.setTimeout(() => this.#anew(), this.#again);
+    }
+    this.#tell();
   }
 
-  #back(): void {
-    if (this.#failed.size && (this.#away || this.#failed.size < 50)) {
-      const again = [...this.#failed].filter((source) => this.map.getSource(source));
-      this.#failed.clear();
-      if (this.#away) for (const source of again) this.map.refreshTiles(source);
+  /** Asks anew for the tiles that failed; those that fail again say so by another error. */
+  #anew(): void {
+    const again = [...this.#failed].filter((source) => this.map.getSource(source));
+    this.#failed.clear();
+    this.#again = Math.min(Math.max(this.#again * 2, AGAIN_MS), AGAIN_LAST_MS);
+    for (const source of again) this.map.refreshTiles(source);
+    this.map.once("idle", () => {
+      this.#retry = 0;
+      if (this.#failed.size) return this.doubt();
+      this.#again = AGAIN_MS;
+      this.#tell();
+    });
+  }
+
+  #tell(): void {
+    const layers = [...new Set([...this.#failed].map((source) => this.title(source.split(":")[0]!)))].join(", ");
+    const told = this.#away
+      ? this.#texts["away"]
+      : this.#over
+        ? this.#texts["signed_out"]
+        : layers
+          ? (this.#texts["tiles_failed"] ?? "").replace("{layers}", layers)
+          : "";
+    // While a retry runs the word stays: it is taken back only once the tiles have come.
+    if (!told && this.#retry) return;
+    const kind = this.#away ? "away" : this.#over ? "signed-out" : "tiles";
+    if (this.#told !== told) {
+      this.#told = told ?? "";
+      this.root.replaceChildren(told ?? "");
+      this.root.dataset["kind"] = kind;
+      if (told && kind === "signed-out") this.root.append(" ", button(this.#texts["reload"] ?? "", () => location.reload(), "twin-link"));
     }
-    this.#away = false;
-    this.#pause = FIRST_MS;
-    this.root.hidden = true;
+    this.root.hidden = !told;
   }
 }

@@ -85,7 +85,7 @@ export class TwinMap {
     root.append(this.#controls.root, this.#strip.root);
     this.say();
     this.#listen(canvas);
-    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard), () => this.#comparison.branch);
+    this.#changes = new Changes(this.#map, (heard) => this.#heardOf(heard), () => this.#comparison.branch, () => this.#desk?.health.doubt());
     this.#tick = window.setInterval(() => this.#desk?.tick(), TICK_MS);
     this.#map.once("style.load", () => {
       root.dataset["ready"] = "yes";

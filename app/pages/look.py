@@ -62,7 +62,7 @@ SWITCH_SX: Final[dict[str, Any]] = {
         "whiteSpace": "nowrap",
         "color": "text.secondary",
         "borderColor": "divider",
-        PHONE: {"padding": "3px 7px", "fontSize": 11},
+        PHONE: {"padding": "4px 5px", "fontSize": 11},
     },
     "& .Mui-selected.MuiToggleButton-root": {
         "color": "inherit !important",
@@ -82,7 +82,7 @@ HEADER_SX: Final[dict[str, Any]] = {
         "& > .child-wrapper:nth-of-type(5) > div": {"order": 1},
         "& > .child-wrapper:nth-of-type(3) > div, & > .child-wrapper:nth-of-type(4) > div": {
             "order": 2,
-            "margin": "0 8px 0 0 !important",
+            "margin": "0 6px 0 0 !important",
         },
     },
 }

@@ -70,10 +70,9 @@ export class Health {
   }
 
   async #ask(): Promise<void> {
-    const name = await fetch("/whoami", { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) }).then(
-      async (answer) => (answer.ok ? ((await answer.json()) as { name: string }).name : null),
-      () => null,
-    );
+    const name = await fetch("/whoami", { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) })
+      .then(async (answer) => (answer.ok ? ((await answer.json()) as { name: string }).name : null))
+      .catch(() => null);
     if (this.#timer === -1) return;
     this.#timer = 0;
     if (name === null) {

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import job_routes, leader, page, scenery
 from app.auth import Gate, asker_of
+from app.envelopes import envelope_glb
 from app.feed import Feed
 from app.feed import router as changes_router
 from app.figures import warm
@@ -259,7 +260,7 @@ def _add_routers(api: FastAPI, parts: Parts) -> None:
     api.include_router(scenarios_router(parts.registry))
     api.include_router(indicator_router(parts.engine))
     api.include_router(model_router(parts.engine, parts.ground))
-    api.include_router(planning_router(parts.registry, heights=parts.heights))
+    api.include_router(planning_router(parts.registry, heights=parts.heights, as_glb=envelope_glb))
     api.include_router(migration_router(parts.registry, fewest=parts.settings.privacy.min_cell))
     api.include_router(live_router)
     api.include_router(frames_router)

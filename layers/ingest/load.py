@@ -69,7 +69,8 @@ def load(
     progress: Progress | None = None,
     again: bool = False,
 ) -> Outcome:
-    """Bring the layer to what the source's file says; rows of other sources are not touched.
+    """Bring the layer to what the source's file says; rows of other sources are not touched, nor those that a merged plan changed or
+    removed: these stay as planned, and the source's word on them is set aside with the reason.
 
     The same file (by sha256) changes nothing unless `again`. Rows whose id stays keep their fid. `crs` overrules the source's.
     Raises SourceError with the remedy for a file that cannot be loaded, Conflict where another process loads this source,
@@ -249,6 +250,7 @@ class _Swap:
             "classification": self.classification,
             "layer": layer.name,
         }
+        planned = sum(session.execute(staging.statement(name), bound).rowcount for name in ("planned", "planned_gone"))
         session.execute(staging.statement("conflicts"), bound)
         standing = _count(session, staging.ready)
         quarantined = _count(session, staging.refused)
@@ -274,6 +276,7 @@ class _Swap:
             "read": self.tally.read,
             "repaired": self.tally.repaired,
             **({"settled": settled} if settled else {}),
+            **({"kept as planned": planned} if planned else {}),
             **counts,
         }
         return counts

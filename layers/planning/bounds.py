@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from layers.planning.envelope import Envelope, Mesh, envelope
+from layers.planning.envelope import Envelope, Floats, Mesh, envelope
 from layers.planning.reading import named, near, shapes_national
 from layers.planning.rules import PARCELS
 from layers.planning.zones import ZONES, Zone, contents, road_surface
@@ -45,21 +45,29 @@ def as_json(made: Envelope) -> dict[str, Any]:
     """Figures, and the mesh as lon, lat in degrees and metres above EGM96. `Any`: it nests."""
     positions: list[list[float]] = []
     if len(made.mesh.positions):
-        lon, lat = transformer(NATIONAL.to_wkt(), WGS84.to_wkt()).transform(*made.mesh.positions[:, :2].T)
         positions = [
             [round(float(x), 8), round(float(y), 8), round(float(z), 3)]
-            for x, y, z in zip(lon, lat, made.mesh.positions[:, 2], strict=True)
+            for x, y, z in zip(*degrees(made.mesh), strict=True)
         ]
     return {
-        "plot_m2": round(made.plot_m2, 2),
-        "footprint_m2": round(made.footprint_m2, 2),
-        "volume_m3": round(made.volume_m3, 2),
-        "storeys": made.storeys,
-        "storey_m": made.storey_m,
-        "floor_area_m2": round(made.floor_area_m2, 2),
+        **figures(made),
         "mesh": {"crs": "lon, lat in degrees (EPSG:4326), metres above EGM96", "positions": positions,
                  "triangles": made.mesh.triangles.tolist()},
     }  # fmt: skip
+
+
+def figures(made: Envelope) -> dict[str, float]:
+    """Areas, volume and storeys, in SI units."""
+    return {
+        "plot_m2": round(made.plot_m2, 2), "footprint_m2": round(made.footprint_m2, 2), "volume_m3": round(made.volume_m3, 2),
+        "storeys": made.storeys, "storey_m": made.storey_m, "floor_area_m2": round(made.floor_area_m2, 2),
+    }  # fmt: skip
+
+
+def degrees(mesh: Mesh) -> tuple[Floats, Floats, Floats]:
+    """lon, lat (n,) degrees and heights (n,) above EGM96 of its corners."""
+    lon, lat = transformer(NATIONAL.to_wkt(), WGS84.to_wkt()).transform(*mesh.positions[:, :2].T)
+    return np.asarray(lon, np.float64), np.asarray(lat, np.float64), mesh.positions[:, 2]
 
 
 def as_obj(mesh: Mesh, name: str) -> str:

@@ -20,6 +20,7 @@ from layers.registry import Registry
 from twin.access import Actor
 from twin.audit import Unit
 from twin.db import Database
+from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
 from twin.scenarios.branches import Edit
 
@@ -29,7 +30,11 @@ MOST_TOLD = 2_000
 """Edits and violations told one by one; beyond, they are only counted."""
 ScenarioId = Annotated[int, Path(ge=1, lt=2**63, description="the branch")]
 DryRun = Annotated[bool, Query(description="say what it would come to, and change nothing")]
-Form = Annotated[Literal["json", "obj"], Query(description="figures and mesh as JSON, or the mesh as OBJ")]
+Form = Annotated[
+    Literal["json", "obj", "glb"], Query(description="figures and mesh as JSON, or the mesh as OBJ or binary glTF")
+]
+Encode = Callable[[Envelope, Json], bytes]
+"""A mesh as binary glTF, with what is told of it; `Any` in the JSON: it nests."""
 StoreyM = Annotated[float, Query(ge=2.2, le=6, allow_inf_nan=False, description="m")]
 Note = Annotated[str, Query(max_length=1000, description="why, for the history")]
 
@@ -48,8 +53,10 @@ class Answer(BaseModel):
     violation_count: int
 
 
-def router(registry: Registry, *, heights: Heights | None = None) -> APIRouter:
-    """The routes over `registry`. `heights` gives the ground at lon, lat; without it buildings know no ground."""
+def router(registry: Registry, *, heights: Heights | None = None, as_glb: Encode | None = None) -> APIRouter:
+    """The routes over `registry`. `heights` gives the ground at lon, lat; without it buildings know no ground. `as_glb`: what makes glTF of
+    an envelope; the floor of meshes lies above this one, so whoever composes both hands it in.
+    """
     routes = APIRouter(tags=["planning"])
     relief = Relief(heights)
 
@@ -71,11 +78,11 @@ def router(registry: Registry, *, heights: Heights | None = None) -> APIRouter:
             found = zones.broken(site, zones.zone_named(site, zone))
             return {"zone": zone, "count": len(found), "violations": zones.as_json(found[:MOST_TOLD])}
 
-    _add_envelopes(routes, registry, relief)
+    _add_envelopes(routes, registry, relief, as_glb)
     return routes
 
 
-def _add_envelopes(routes: APIRouter, registry: Registry, relief: Relief) -> None:
+def _add_envelopes(routes: APIRouter, registry: Registry, relief: Relief, as_glb: Encode | None) -> None:
     @routes.get(
         "/scenarios/{scenario}/zones/{zone}/envelope",
         summary="What may be built in a zone, as a solid",
@@ -92,7 +99,8 @@ def _add_envelopes(routes: APIRouter, registry: Registry, relief: Relief) -> Non
         """Over each parcel of the zone inside its setbacks, or over the whole zone where it has no parcels."""
         with database.session(actor, pool="bulk") as session:
             site = Site(session, registry, scenario, relief)
-            return _envelope(bounds.of_zone(site, zones.zone_named(site, zone), storey_m=storey_m), f, zone)
+            made = bounds.of_zone(site, zones.zone_named(site, zone), storey_m=storey_m)
+            return _envelope(made, f, zone, as_glb)
 
     @routes.get(
         "/scenarios/{scenario}/parcels/{parcel}/envelope",
@@ -110,12 +118,21 @@ def _add_envelopes(routes: APIRouter, registry: Registry, relief: Relief) -> Non
         """By the rules of the zone that the parcel lies in."""
         with database.session(actor, pool="bulk") as session:
             site = Site(session, registry, scenario, relief)
-            return _envelope(bounds.of_parcel(site, parcel, storey_m=storey_m), f, parcel)
+            return _envelope(bounds.of_parcel(site, parcel, storey_m=storey_m), f, parcel, as_glb)
 
 
-def _envelope(made: Envelope, form: str, name: str) -> Json | Response:
+def _envelope(made: Envelope, form: str, name: str, as_glb: Encode | None) -> Json | Response:
     if form == "obj":
         return Response(bounds.as_obj(made.mesh, name), media_type="model/obj")
+    if form == "glb":
+        if as_glb is None:
+            raise NotFound("this service makes no glTF of envelopes", remedy="ask for f=json or f=obj")
+        if not len(made.mesh.triangles):
+            raise NotFound(
+                f"the rules leave nothing that may be built on {name[:80]!r}",
+                remedy="f=json says what they leave; ease the rules or widen the plot",
+            )
+        return Response(as_glb(made, {"id": name, **bounds.figures(made)}), media_type="model/gltf-binary")
     return bounds.as_json(made)
 
 

@@ -62,6 +62,7 @@ def trial(database: Database, probe: Registry) -> Database:
 
 _EMPTY = """
 drop function if exists staging.full cascade;
+truncate twin.scenario cascade;
 truncate probe.points, probe.areas, probe.lines, probe.pipes, twin.source, twin.quarantine, twin.change, twin.audit, twin.raster
     restart identity cascade;
 update twin.layer set generation = 1, count = 0, extent = null, loaded_at = null, origins = '{}';

@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.envelopes import envelope_glb
 from layers.planning.operations import OPERATIONS
 from layers.planning.router import router
 from tests.layers.planning.conftest import PLANNER, Plans, box, hill, told
@@ -17,7 +18,7 @@ def client(plans: Plans) -> Iterator[TestClient]:
     app = FastAPI()
     app.state.database = plans.database
     install_problems(app)
-    app.include_router(router(plans.registry, heights=hill))
+    app.include_router(router(plans.registry, heights=hill, as_glb=envelope_glb))
 
     async def known(scope, receive, send) -> None:
         scope["twin.actor"] = PLANNER
@@ -58,12 +59,24 @@ def test_an_envelope_and_violations_of_a_zone_drawn_over_http(plans: Plans, clie
     assert len(made["mesh"]["positions"][0]) == 3
     drawn_solid = client.get(f"{at}/zones/zone:http/envelope?f=obj").text.splitlines()
     assert sum(line.startswith("f ") for line in drawn_solid) == len(made["mesh"]["triangles"])
+    solid = client.get(f"{at}/zones/zone:http/envelope?f=glb")
+    assert solid.headers["content-type"] == "model/gltf-binary"
+    assert solid.content[:4] == b"glTF"
     tall = {"footprint": told(box(10, 10, 20, 20)), "storeys": 6}
     built = client.post(f"{at}/operations/building.add", json=tall).json()
     assert {one["rule"] for one in built["violations"]} == {"height"}
     found = client.get(f"{at}/zones/zone:http/violations").json()
     assert found["violations"] == built["violations"]
     assert found["violations"][0]["value"] == 18.0
+
+
+def test_an_envelope_of_nothing_has_no_mesh_and_says_so(plans: Plans, client: TestClient) -> None:
+    at = f"/scenarios/{plans.branch()}"
+    narrow = ZONE | {"id": "zone:none", "setback_m": 50.0}
+    client.post(f"{at}/operations/zone.draw", json=narrow)
+    answer = client.get(f"{at}/zones/zone:none/envelope?f=glb")
+    assert answer.status_code == 404
+    assert "f=json" in answer.json()["remedy"]
 
 
 def test_problems_say_what_and_what_to_do(plans: Plans, client: TestClient) -> None:

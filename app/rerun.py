@@ -11,6 +11,8 @@ from app import compose
 from app.figures import engine_of
 from layers.indicators import record as records
 from layers.indicators.recording import run_again
+from layers.migration import recorded
+from layers.migration.router import told
 from twin.access import SYSTEM, Actor
 from twin.errors import BadInput
 from twin.settings import Settings
@@ -41,7 +43,10 @@ def run(settings: Settings, path: Path, say: Callable[[str], None], *, write: Pa
     reader = Actor(f"run {uuid.uuid4()}", SYSTEM.role, SYSTEM.tenant, frozenset(kept.record.reads))
     try:
         with database.session(reader, pool="bulk") as session:
-            found = run_again(engine, session, kept)
+            if recorded.is_run(kept.record):
+                found = recorded.run_again(session, registry, kept, told)
+            else:
+                found = run_again(engine, session, kept)
     finally:
         database.close()
     if write is not None:

@@ -69,6 +69,7 @@ def compare_work(task: Task) -> Outcome:
 def report_work(task: Task) -> Outcome:
     """The printed report of a comparison."""
     from app.figures import kept_engine
+    from app.reports.basemap import basemap
     from app.reports.paper import Print, as_pdf
 
     engine = kept_engine(task.settings, task.database, task.registry)
@@ -77,6 +78,8 @@ def report_work(task: Task) -> Outcome:
         villages = engine.villages.get(session)
         context = [villages.shapes[row] for row in place_of(villages, found.place).all]
         record = record_of(engine, session, [figure for line in found.lines for figure in line.figures], found.place)
+        task.progress(0.91, "drawing what lies under the maps")
+        under = basemap(engine, session, found.shape)
     task.progress(0.92, "setting the report")
     about = Print(
         datetime.now(UTC),
@@ -84,6 +87,7 @@ def report_work(task: Task) -> Outcome:
         task.settings.privacy.min_cell,
         dict(record.record.inputs),
         context,
+        under,
         language=task.parameters.language,
     )
     return Outcome(

@@ -14,12 +14,14 @@ import numpy as np
 import shapely
 
 from app.i18n import Words
+from app.reports.basemap import Basemap
 from layers.indicators.comparison import Cause, Change, Difference, village_differences
 from twin.crs import to_national
 
 SIDE = 640.0
 LEGEND = 170.0
 FONT = "Libertinus Serif"
+WATER, SHORE = "#d0e4f2", "#8fb8d4"
 INK, QUIET, LAND, BORDER = "#212529", "#868e96", "#f8f9fa", "#ced4da"
 CHANGES: Mapping[Change, tuple[str, str]] = {
     "added": ("#2b8a3e", "added"),
@@ -32,6 +34,7 @@ LESS = ("#b35806", "#f1a340", "#fee0b6")
 MORE = ("#c6dbef", "#6baed6", "#2171b5")
 """Diverging classes, far to near zero and near to far: orange is less, blue is more."""
 MINUS = "\N{MINUS SIGN}"
+NOTHING = Basemap()
 _MARGIN = 12.0
 _SMALLEST = 3.2
 """Units below which a shape is drawn as a mark, so that a house can be seen on a map of a district."""
@@ -75,11 +78,18 @@ class Frame:
         return (point.x - self.west) / self.per_unit, (self.north - point.y) / self.per_unit
 
 
-def changes(outline: shapely.Geometry, context: Iterable[shapely.Geometry], causes: Sequence[Cause], say: Words) -> str:
+def changes(
+    outline: shapely.Geometry,
+    context: Iterable[shapely.Geometry],
+    causes: Sequence[Cause],
+    say: Words,
+    *,
+    under: Basemap = NOTHING,
+) -> str:
     """What differs, feature by feature, over the place's outline and its villages (EPSG:4326)."""
     place = _plane(outline)
     frame = Frame.around(place)
-    drawn = [_background(frame, place, context)]
+    drawn = [_ground(frame, under), _background(frame, place, context, under)]
     order: list[Change] = ["affected", "changed", "removed", "added"]
     kinds = [kind for kind in order if any(one.change == kind and one.shape is not None for one in causes)]
     for kind in kinds:
@@ -100,20 +110,21 @@ def difference(
     unit: str,
     digits: int,
     say: Words,
+    under: Basemap = NOTHING,
 ) -> str:
     """The difference by village, in up to three classes either side of zero (equal counts of villages in each)."""
     place = _plane(outline)
     frame = Frame.around(place)
     values = {code: value for code, value in village_differences(of).items() if code in villages}
     less, more = _breaks([-v for v in values.values() if v < 0]), _breaks([v for v in values.values() if v > 0])
-    drawn = [_background(frame, place, context)]
+    drawn = [_ground(frame, under), _background(frame, place, context, under)]
     for code, value in values.items():
         if value:
             colour = LESS[2 - _class(-value, less)] if value < 0 else MORE[_class(value, more)]
             drawn.append(
-                f'<path d="{frame.path(_plane(villages[code]))}" fill="{colour}" stroke="#fff" stroke-width=".6"/>'
+                f'<path d="{frame.path(_plane(villages[code]))}" fill="{colour}" fill-opacity=".72" stroke="#fff" stroke-width=".6"/>'
             )
-    drawn.append(f'<path d="{frame.path(place)}" fill="none" stroke="{INK}" stroke-width="1.4"/>')
+    drawn += [_over(frame, under), f'<path d="{frame.path(place)}" fill="none" stroke="{INK}" stroke-width="1.4"/>']
     legend = [(_box(MORE[k]), _range("+", more[k], more[k + 1], digits)) for k in reversed(range(len(more) - 1))]
     legend += [(_box(LESS[2 - k]), _range(MINUS, less[k], less[k + 1], digits)) for k in range(len(less) - 1)]
     legend.append((_box(LAND), say("same")))
@@ -125,14 +136,46 @@ def _plane(shape: shapely.Geometry) -> shapely.Geometry:
     return plane
 
 
-def _background(frame: Frame, place: shapely.Geometry, context: Iterable[shapely.Geometry]) -> str:
+def _ground(frame: Frame, under: Basemap) -> str:
+    """The relief over the whole picture, and lakes."""
+    west, south, east, north = under.box
+    found = ""
+    if under.shade:
+        x, y = (west - frame.west) / frame.per_unit, (frame.north - north) / frame.per_unit
+        width, height = (east - west) / frame.per_unit, (north - south) / frame.per_unit
+        found = (
+            f'<svg x="0" y="0" width="{frame.width:.1f}" height="{frame.height:.1f}" viewBox="0 0 {frame.width:.1f} {frame.height:.1f}">'
+            f'<image x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none" href="{under.picture}"/></svg>'
+        )
+    lakes = "".join(frame.path(one) for one in under.lakes)
+    return found + (
+        f'<path d="{lakes}" fill="{WATER}" stroke="{SHORE}" stroke-width=".5" fill-rule="evenodd"/>' if lakes else ""
+    )
+
+
+def _over(frame: Frame, under: Basemap) -> str:
+    """Roads, white with a grey rim, so that one finds one's way on a coloured map."""
+    roads = "".join(frame.path(one) for one in under.roads)
+    if not roads:
+        return ""
+    return (
+        f'<path d="{roads}" fill="none" stroke="{QUIET}" stroke-width="1.5" stroke-opacity=".7"/>'
+        f'<path d="{roads}" fill="none" stroke="#fff" stroke-width=".8"/>'
+    )
+
+
+def _background(frame: Frame, place: shapely.Geometry, context: Iterable[shapely.Geometry], under: Basemap) -> str:
     shapes = np.array(list(context), object)
     lines = ""
     if len(shapes):
         lines = "".join(frame.path(one) for one in shapely.simplify(to_national(shapes), frame.per_unit / 2))
+    borders = "".join(frame.path(one) for one in under.borders)
+    fill = "none" if under.shade else LAND
     return (
-        f'<path d="{frame.path(place)}" fill="{LAND}" stroke="none" fill-rule="evenodd"/>'
+        f'<path d="{frame.path(place)}" fill="{fill}" stroke="none" fill-rule="evenodd"/>'
         f'<path d="{lines}" fill="none" stroke="{BORDER}" stroke-width=".5"/>'
+        f'<path d="{borders}" fill="none" stroke="{QUIET}" stroke-width=".7" stroke-dasharray="5 2 1 2"/>'
+        f"{_over(frame, under)}"
         f'<path d="{frame.path(place)}" fill="none" stroke="{INK}" stroke-width="1.4"/>'
     )
 
@@ -167,7 +210,7 @@ def _sample(kind: Change) -> str:
 
 
 def _box(colour: str) -> str:
-    return f'<rect x="0" y="-10" width="18" height="12" fill="{colour}" stroke="{BORDER}" stroke-width=".5"/>'
+    return f'<rect x="0" y="-10" width="18" height="12" fill="{colour}" fill-opacity=".72" stroke="{BORDER}" stroke-width=".5"/>'
 
 
 def _breaks(sizes: Sequence[float]) -> list[float]:

@@ -17,6 +17,7 @@ from app.i18n import Words, words
 from app.pages.compare import GROUP_WORDS
 from app.pages.provenance import TOLD
 from app.reports import maps
+from app.reports.basemap import Basemap
 from app.reports.maps import CHANGES
 from layers.indicators.comparison import Comparison, Line
 from layers.indicators.spec import MADE_UP, Figure
@@ -49,7 +50,7 @@ TEMPLATE_WORDS = (
     "rests on features that are made up",
     "Maps",
     "Nothing differs on a map.",
-    "National Transverse Mercator, north up. Grey lines are villages.",
+    "National Transverse Mercator, north up. Grey lines are villages, broken ones sectors. Relief, lakes and roads are the twin's own layers.",
     "What caused the differences",
     "No feature causes a difference.",
     "Change",
@@ -73,13 +74,14 @@ OBSERVED = frozenset({"surveyed", "open-data"})
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What the report says beside the comparison. context: villages of the place, EPSG:4326, drawn as grey lines. language: rw, en or fr."""
+    """What the report says beside the comparison. context: villages of the place, EPSG:4326, drawn as grey lines; under: what lies beneath. language: rw, en or fr."""
 
     made: datetime
     actor: str
     min_cell: int
     inputs: Json
     context: Sequence[shapely.Geometry] = ()
+    under: Basemap = maps.NOTHING
     language: str = "en"
 
 
@@ -101,7 +103,7 @@ def _compile(of: Comparison, about: Print, **options: Any) -> Any:
 
     with tempfile.TemporaryDirectory(prefix="twin-report-") as name:
         folder = Path(name)
-        drawn = _maps(of, about.context, words(about.language))
+        drawn = _maps(of, about, words(about.language))
         for one, picture in drawn:
             (folder / one["file"]).write_text(picture)
         document = _document(of, about, [one for one, _ in drawn])
@@ -262,7 +264,7 @@ def _method(of: Comparison, line: Line, say: Words) -> Json:
     }  # fmt: skip
 
 
-def _maps(of: Comparison, context: Sequence[shapely.Geometry], say: Words) -> list[tuple[Json, str]]:
+def _maps(of: Comparison, about: Print, say: Words) -> list[tuple[Json, str]]:
     """What differs for each side, then the greatest differences by village, at most MOST_MAPS."""
     found: list[tuple[Json, str]] = []
     for number_, side in enumerate(of.sides[1:]):
@@ -271,7 +273,7 @@ def _maps(of: Comparison, context: Sequence[shapely.Geometry], say: Words) -> li
         }
         if causes:
             title = say("What differs in {name}", name=side.name)
-            picture = maps.changes(of.shape, context, list(causes.values()), say)
+            picture = maps.changes(of.shape, about.context, list(causes.values()), say, under=about.under)
             found.append(({"title": title, "file": f"changes-{number_}.svg", "alt": title}, picture))
         for row, line in enumerate(of.lines):
             one = line.differences[number_]
@@ -283,7 +285,8 @@ def _maps(of: Comparison, context: Sequence[shapely.Geometry], say: Words) -> li
                 name=side.name,
             )
             picture = maps.difference(
-                of.shape, context, of.villages, one, unit=line.indicator.unit, digits=line.indicator.digits, say=say
-            )
+                of.shape, about.context, of.villages, one, unit=line.indicator.unit, digits=line.indicator.digits, say=say,
+                under=about.under,
+            )  # fmt: skip
             found.append(({"title": title, "file": f"difference-{number_}-{row}.svg", "alt": title}, picture))
     return found[:MOST_MAPS]

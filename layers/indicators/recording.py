@@ -90,12 +90,7 @@ def run_again(engine: Engine, session: Session, kept: Kept) -> Rerun:
     Raises Conflict where the session's actor may read other classes than he who was answered: the figures would be other ones.
     """
     then = kept.record
-    reads = sorted({"public", *session.actor.may_read})
-    if reads != sorted(then.reads):
-        raise Conflict(
-            f"the record was made for one who reads {', '.join(then.reads)}, you read {', '.join(reads)}",
-            remedy="run it again as an actor with the same rights",
-        )
+    require_same_reader(session, then)
     figures = engine.evaluate(
         session, list(then.indicators), then.place, scenario=then.scenario, parameters=then.parameters, fresh=True
     )
@@ -103,6 +98,16 @@ def run_again(engine: Engine, session: Session, kept: Kept) -> Rerun:
     same = now.record.result == then.result
     moved = records.moved(_state(then), _state(now.record))
     return Rerun(now, same, moved, [] if same else _differing(kept.result, now.result))
+
+
+def require_same_reader(session: Session, then: Record) -> None:
+    """Raises Conflict where the session's actor may read other classes than he who was answered: the figures would be other ones."""
+    reads = sorted({"public", *session.actor.may_read})
+    if reads != sorted(then.reads):
+        raise Conflict(
+            f"the record was made for one who reads {', '.join(then.reads)}, you read {', '.join(reads)}",
+            remedy="run it again as an actor with the same rights",
+        )
 
 
 def _state(of: Record) -> Json:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 
+from layers.indicators import record as records
 from layers.migration import flows as migration
+from layers.migration import recorded
 from layers.migration.flows import Country, Estimate
+from layers.migration.recorded import Run
 from layers.migration.suppression import withheld
-from layers.models.gravity import doubly_constrained
 from layers.models.migration import Interval
-from layers.models.radiation import radiation
-from layers.query import require_readable
 from layers.registry import Registry
-from twin.errors import BadInput, NotFound
+from twin.db import Session
+from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
 
 Json = dict[str, Any]
@@ -33,58 +32,23 @@ Seed = Annotated[int, Query(ge=0, lt=2**32, description="of the Monte Carlo: the
 Draws = Annotated[int, Query(ge=20, le=1_000, description="of the Monte Carlo")]
 
 
-class Run(BaseModel):
-    """A run of a model by parameters: the districts' departures are kept, their destinations computed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: Literal["split", "gravity", "radiation"] = Field(
-        "split",
-        description="split: the flows at hand, shared among districts; gravity: doubly constrained; radiation: of Simini",
-    )
-    exponent: float | None = Field(
-        None, gt=0, le=6, description="of distance, for gravity; the fitted one where absent"
-    )
-    jobs: dict[str, float] = Field(
-        default_factory=dict, description="jobs that come, or go below zero, by district code"
-    )
-    year: int = Field(migration.GIVEN, ge=migration.FIRST, le=migration.LAST)
-    place: str = Field("RW", pattern="^(RW|[1-9][0-9]?)$")
-    seed: int = Field(2022, ge=0, lt=2**32)
-    draws: int = Field(100, ge=20, le=1_000)
-
-
 def router(registry: Registry, *, fewest: int) -> APIRouter:
     """The routes. `fewest`: people below whom a flow is withheld (TWIN_MIN_CELL)."""
     routes = APIRouter(prefix="/migration", tags=["migration"])
 
     @routes.get("/flows", summary="Migration between districts, modelled, with 90 % intervals")
-    def told(
+    def flows(
         actor: ActorHere, database: DatabaseHere, scenario: Scenario = None, year: Year = migration.GIVEN, place: Place = "RW",
         seed: Seed = 2022, draws: Draws = 100,
     ) -> Json:  # fmt: skip
+        asked = Run(model="split", exponent=None, year=year, place=place, seed=seed, draws=draws)
         with database.session(actor) as session:
-            require_readable(session, registry.layer(migration.FLOWS))
-            country = migration.country_of(session, registry)
-            added = migration.jobs_added(session, registry, country, scenario)
-        chosen = _places(country, place)
-        found = migration.estimate(country, added, year=year, seed=seed, draws=draws)
-        return {"scenario": scenario, "model": "split", "place": place, **as_json(found, chosen, fewest)}
+            return _answered(session, registry, asked, scenario, fewest=fewest)
 
     @routes.post("/runs", summary="A run of a migration model by parameters")
     def run(asked: Run, actor: ActorHere, database: DatabaseHere) -> Json:
         with database.session(actor) as session:
-            require_readable(session, registry.layer(migration.FLOWS))
-            country = migration.country_of(session, registry)
-        chosen = _places(country, asked.place)
-        added = np.zeros(len(country.ids))
-        for code, jobs in asked.jobs.items():
-            if code not in country.ids:
-                raise BadInput(f"there is no district {code!r}", remedy="give national codes of two digits, such as 11")
-            added[country.ids.index(code)] = jobs
-        found = migration.estimate(country, added, year=asked.year, seed=asked.seed, draws=asked.draws)
-        found = _by_model(found, asked)
-        return {"scenario": None, "model": asked.model, "place": asked.place, **as_json(found, chosen, fewest)}
+            return _answered(session, registry, asked, None, fewest=fewest)
 
     return routes
 
@@ -97,23 +61,17 @@ def _places(country: Country, place: str) -> list[int]:
     return chosen
 
 
-def _by_model(found: Estimate, asked: Run) -> Estimate:
-    """The departures and arrivals of the estimate carried by another model; the interval keeps its relative width."""
-    if asked.model == "split":
-        if asked.exponent is not None:
-            raise BadInput("the split has no exponent to choose", remedy="leave it out, or ask for the model gravity")
-        return found
-    flows, km = found.flows.value, found.country.distance_km
-    if asked.model == "gravity":
-        exponent = asked.exponent if asked.exponent is not None else found.fit.deterrence.distance
-        flows = doubly_constrained(flows.sum(axis=1), flows.sum(axis=0), km, exponent)
-    else:
-        flows = radiation(found.country.people, flows.sum(axis=1), km)
-    low, high = (
-        np.divide(end, found.flows.value, out=np.ones_like(flows), where=found.flows.value > 0)
-        for end in (found.flows.low, found.flows.high)
-    )
-    return replace(found, flows=Interval(flows, flows * low, flows * high))
+def told(found: Estimate, place: str, fewest: int) -> Json:
+    """What is answered of an estimate for a place, but for the words of the question. Raises NotFound for a place that has none."""
+    return as_json(found, _places(found.country, place), fewest)
+
+
+def _answered(session: Session, registry: Registry, asked: Run, scenario: int | None, *, fewest: int) -> Json:
+    """The run with the hash of its record, which is kept."""
+    found = recorded.carry_out(session, registry, asked, scenario)
+    answer = {"scenario": scenario, "model": asked.model, "place": asked.place, **told(found, asked.place, fewest)}
+    kept = recorded.kept(session, registry, asked, scenario, answer, fewest=fewest)
+    return {**answer, "record": records.keep(session, kept.record, kept.result)}
 
 
 def as_json(found: Estimate, chosen: list[int], fewest: int) -> Json:

@@ -16,10 +16,11 @@ import shapely
 from PIL import Image
 
 from app.i18n import LANGUAGES, words
-from app.reports import geopackage, maps, paper, tables
+from app.reports import basemap, geopackage, maps, paper, tables
 from layers.indicators.comparison import Cause, Comparison, Difference, Line, Side
 from layers.indicators.spec import Contribution, Figure, Indicator
 from layers.spec import Titles
+from twin.crs import to_national
 from twin.errors import BadInput
 from twin.scenarios.difference import Difference as BranchDifference
 
@@ -171,3 +172,26 @@ def test_a_map_has_its_scale_its_north_and_a_legend_with_units(comparison: Compa
     assert (said, units) == ("1 km", 100.0)
     changed = maps.changes(comparison.shape, (), line.differences[0].causes, words("en"))
     assert all(word in changed for word in ("added", "removed", "changed"))
+
+
+def test_what_lies_under_a_map_is_drawn_in_its_place_and_lit_from_the_north_west(comparison: Comparison) -> None:
+    west, south, east, north = shapely.bounds(to_national(np.array([comparison.shape], object))[0]).tolist()
+    rows, columns = 60, 180
+    slope = np.add.outer(np.arange(rows) * 3.0, np.arange(columns) * 3.0)
+    rising = basemap.relief(slope, 20.0)  # rises to the south-east: its face looks to the light
+    level, away = basemap.relief(np.zeros((rows, columns)), 20.0), basemap.relief(slope[::-1, ::-1], 20.0)
+    tones = [float(np.asarray(Image.open(io.BytesIO(one))).mean()) for one in (rising, level, away)]
+    assert tones[0] > tones[1] > tones[2]
+    under = basemap.Basemap(
+        (west, south, east, north), rising, (shapely.box(west + 200, south + 200, west + 600, south + 500),),
+        (shapely.LineString([(west, south), (east, north)]),), (shapely.LineString([(west + 900, south), (west + 900, north)]),),
+    )  # fmt: skip
+    causes = comparison.lines[0].differences[0].causes
+    drawn = maps.changes(comparison.shape, list(comparison.villages.values()), causes, words("en"), under=under)
+    assert drawn.count("data:image/png;base64,") == 1
+    assert maps.WATER in drawn
+    assert "http" not in drawn.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    bare = maps.changes(comparison.shape, (), causes, words("en"))
+    assert "data:image" not in bare
+    about = paper.Print(WHEN, "Uwase", 10, {}, list(comparison.villages.values()), under)
+    assert paper.as_pdf(comparison, about) == paper.as_pdf(comparison, about)

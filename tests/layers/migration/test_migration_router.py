@@ -9,14 +9,16 @@ import shapely
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from layers.indicators import record as records
 from layers.indicators.engine import Engine
 from layers.indicators.migration import GRIDS, INDICATORS
-from layers.migration.router import router
+from layers.migration import recorded
+from layers.migration.router import router, told
 from layers.registry import Registry
 from tests.layers.migration.conftest import DISTRICTS
-from twin.access import SYSTEM
+from twin.access import ANONYMOUS, SYSTEM
 from twin.db import Database, Unit
-from twin.errors import NotFound
+from twin.errors import Conflict, NotFound
 from twin.http import install_problems
 from twin.scenarios import branches
 from twin.scenarios.branches import Edit
@@ -143,3 +145,57 @@ def test_indicators_of_a_district_are_its_flows_and_a_branch_moves_them(
             assert into.origin == "modelled"
         after = engine.evaluate(session, names, "42", scenario=scenario)
         assert after[0].value > 1.1 * flows["42"]["in"]
+
+
+def test_every_answer_has_a_record_that_runs_again_to_the_same_bytes(
+    client: TestClient, moving: Database, registry: Registry
+) -> None:
+    scenario = with_jobs(moving, "recorded", "22", 15_000)
+    answers = [
+        client.get("/migration/flows", params={"scenario": scenario, "year": 2020, "place": "2"}).json(),
+        client.post(
+            "/migration/runs", json={"model": "gravity", "exponent": 1.5, "jobs": {"12": 900.0}, "seed": 7}
+        ).json(),
+        client.post("/migration/runs", json={"model": "radiation", "place": "31"}).json(),
+    ]
+    hashes = {one["record"] for one in answers}
+    assert len(hashes) == len(answers)
+    with moving.session(SYSTEM) as session:
+        for answer in answers:
+            kept = records.find(session, answer["record"])
+            assert recorded.is_run(kept.record)
+            assert kept.result[0] == {key: value for key, value in answer.items() if key != "record"}
+            again = recorded.run_again(session, registry, records.read(json.loads(json.dumps(kept.document()))), told)
+            assert again.same
+            assert not again.moved
+            assert records.canonical(again.now.document()) == records.canonical(kept.document())
+    with moving.session(ANONYMOUS) as session, pytest.raises(Conflict, match="reads"):
+        recorded.run_again(session, registry, kept, told)
+
+
+def test_a_record_of_a_run_says_what_moved_since(client: TestClient, moving: Database, registry: Registry) -> None:
+    scenario = with_jobs(moving, "moving on", "32", 4_000)
+    answer = client.get("/migration/flows", params={"scenario": scenario}).json()
+    with moving.session(SYSTEM, unit=Unit("test", "more")) as session:
+        kept = records.find(session, answer["record"])
+        more = Edit(
+            "land.shocks", "add", "shock:more", shapely.Point(*DISTRICTS["11"]), {"kind": "jobs", "jobs": 9_000}
+        )
+        branches.write(session, scenario, [more])
+    with moving.session(SYSTEM) as session:
+        again = recorded.run_again(session, registry, kept, told)
+    assert not again.same
+    assert any(line.startswith("branch digest") for line in again.moved)
+    assert "flows between districts differ" in again.figures[0]
+
+
+def test_a_balance_near_nothing_is_told_since_many_move(
+    client: TestClient, moving: Database, registry: Registry, settings: Settings
+) -> None:
+    engine = Engine(registry, settings, indicators=INDICATORS, grids=GRIDS, ground=no_ground)  # type: ignore[arg-type]  # never asked
+    scenario = with_jobs(moving, "balanced", "41", 25_000)
+    with moving.session(SYSTEM) as session:
+        for of in (None, scenario):
+            (net,) = engine.evaluate(session, ["migration.net"], "RW", scenario=of)
+            assert not net.suppressed
+            assert abs(net.value) < 10

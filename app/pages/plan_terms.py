@@ -126,6 +126,22 @@ def figures_texts(say: Words) -> dict[str, str]:
         "figure_parcels": say("Parcels"),
         "figure_floor_area_by_use_m2": say("Floor area by use (m²)"),
         "figure_length_m": say("Length (m)"),
+        "part_new": say("new"),
+        "part_free": say("to build on"),
+        "part_built_on": say("built on already"),
+        "part_skipped": say("left free"),
+        "part_too_steep": say("too steep"),
+        "part_no_room_inside_the_setbacks": say("no room inside the distances"),
+        "part_floor_area_ratio_leaves_too_little": say("plot ratio too low"),
+        "part_residential": say("Homes"),
+        "part_commercial": say("Commerce"),
+        "part_industrial": say("Industry"),
+        "part_public": say("Public"),
+        "part_education": say("Education"),
+        "part_health": say("Health"),
+        "part_mixed": say("Mixed"),
+        "part_agricultural": say("Farming"),
+        "part_other": say("Other"),
     }
 
 

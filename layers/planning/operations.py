@@ -35,13 +35,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an operation came to: its outcome, the branch after it, the rules broken in the zones it touched."""
+    """What an operation came to: its outcome, the branch after it, the rules broken in the zones it touched, and with how many
+    of its changes somebody else's met.
+    """
 
     operation: str
     outcome: Outcome
     branch: branches.Branch
     violations: tuple[Violation, ...]
     dry_run: bool
+    conflicts: int
 
 
 OPERATIONS = (
@@ -135,11 +138,14 @@ def parse(operation: Operation, words: Mapping[str, Any]) -> BaseModel:
         ) from error
 
 
-def carry_out(site: Site, operation: Operation, asked: BaseModel, *, note: str = "", dry_run: bool = False) -> Done:
+def carry_out(
+    site: Site, operation: Operation, asked: BaseModel, *, note: str = "", dry_run: bool = False, seen: int | None = None
+) -> Done:
     """Write what the operation comes to, as one change set, and judge the zones that it touched.
 
-    With `dry_run` all is undone again, so that the answer is exactly what a real run would have given. Raises BadInput where
-    the operation comes to nothing, Conflict for a branch that is no draft.
+    With `dry_run` all is undone again, so that the answer is exactly what a real run would have given. `seen` is the version
+    of the branch that the asker looked at: what somebody else changed since stands, and this is kept beside it as conflicts.
+    Raises BadInput where the operation comes to nothing, Conflict for a branch that is no draft.
     """
     _require_draft(site)
     outcome = operation.run(site, asked)
@@ -150,9 +156,9 @@ def carry_out(site: Site, operation: Operation, asked: BaseModel, *, note: str =
     kept = {"name": operation.name, "parameters": asked.model_dump(mode="json")}
     touched = [edit.geometry for edit in outcome.edits if edit.geometry is not None] + _before(site, outcome)
     with site.session.connection.transaction(force_rollback=dry_run):
-        written = branches.write(site.session, site.branch, outcome.edits, note=note, operation=kept)
+        written = branches.write(site.session, site.branch, outcome.edits, note=note, operation=kept, seen=seen)
         found = tuple(zones.broken_near(site, touched))
-    return Done(operation.name, outcome, written.branch, found, dry_run)
+    return Done(operation.name, outcome, written.branch, found, dry_run, len(written.conflicts))
 
 
 def _require_draft(site: Site) -> None:

@@ -36,6 +36,7 @@ Form = Annotated[
 Encode = Callable[[Envelope, Json], bytes]
 """A mesh as binary glTF, with what is told of it; `Any` in the JSON: it nests."""
 StoreyM = Annotated[float, Query(ge=2.2, le=6, allow_inf_nan=False, description="m")]
+Seen = Annotated[int | None, Query(ge=0, lt=2**63, description="the version of the branch that was looked at")]
 Note = Annotated[str, Query(max_length=1000, description="why, for the history")]
 
 
@@ -51,6 +52,8 @@ class Answer(BaseModel):
     edits: list[Json]
     violations: list[Json]
     violation_count: int
+    conflicts: int
+    """Features that somebody else changed since the version that was looked at: theirs stands, this is kept to be decided."""
 
 
 def router(registry: Registry, *, heights: Heights | None = None, as_glb: Encode | None = None) -> APIRouter:
@@ -167,10 +170,11 @@ def _endpoint(operation: Operation, registry: Registry, relief: Relief) -> Calla
         *,
         dry_run: DryRun = False,
         note: Note = "",
+        seen: Seen = None,
     ) -> Answer:
         with _session(database, actor, operation, scenario, dry_run=dry_run) as session:
             site = Site(session, registry, scenario, relief)
-            return _answer(carry_out(site, operation, asked, note=note, dry_run=dry_run))
+            return _answer(carry_out(site, operation, asked, note=note, dry_run=dry_run, seen=seen))
 
     run.__annotations__["asked"] = Annotated[parameters, Body()]
     return run
@@ -198,6 +202,7 @@ def _answer(done: Done) -> Answer:
         edits=told,
         violations=zones.as_json(done.violations[:MOST_TOLD]),
         violation_count=len(done.violations),
+        conflicts=done.conflicts,
     )
 
 

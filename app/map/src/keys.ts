@@ -12,9 +12,11 @@ const MOVES: Record<string, [x: number, y: number]> = {
 };
 const PANELS: Record<string, string> = { t: "table", a: "alerts", s: "share", d: "draw", "?": "tour" };
 const MODES: Record<string, string> = { c: "compare" };
-const TYPED_IN = "input, textarea, select, [contenteditable], [role=slider], [role=radio]";
-/** The map itself already moves by arrows. */
-const MOVES_ITSELF = ".maplibregl-canvas";
+/** Inputs that take no letters: a switch, a slider or a button leaves them to the page. */
+const SWITCHES = ["checkbox", "radio", "range", "button", "submit", "color"].map((type) => `[type=${type}]`).join(", ");
+const TYPED_IN = `input:not(${SWITCHES}), textarea, select, [contenteditable]`;
+/** What moves by arrows itself: the map, and whatever is turned or chosen along a row. */
+const MOVES_ITSELF = ".maplibregl-canvas, input, [role=slider], [role=radio], [role=tab], [role=option], [role=region], [role=combobox]";
 
 export interface KeyActs {
   move(x: number, y: number): void;
@@ -42,8 +44,7 @@ export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
     "keydown",
     (event) => {
       const target = event.composedPath()[0];
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (target instanceof Element && target.matches(TYPED_IN)) return;
+      if (isForAnother(event)) return;
       const move = target instanceof Element && target.matches(MOVES_ITSELF) ? undefined : MOVES[event.key];
       if (event.key === "/") searchField()?.focus();
       else if (/^[1-9]$/.test(event.key)) acts.mode(Number(event.key));
@@ -55,6 +56,12 @@ export function listenToKeys(acts: KeyActs, signal: AbortSignal): void {
     },
     { signal },
   );
+}
+
+/** Whether a key belongs to the browser, or to the field it is typed into. */
+export function isForAnother(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  return event.ctrlKey || event.metaKey || event.altKey || (target instanceof Element && target.matches(TYPED_IN));
 }
 
 /** The page's first search field, wherever its component's shadow hides it. */

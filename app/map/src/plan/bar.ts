@@ -1,15 +1,12 @@
 // The bar over the map: which branch is looked at, undo, redo, and what was done last.
+import { isForAnother } from "../keys";
 import { button, element } from "../parts";
 import type { Branch } from "./service";
 import type { Words } from "./words";
 
-const TYPED_IN = "input, textarea, select, [contenteditable]";
-
 /** The move that a key stands for; null where it is typed into a field, or another key. */
 export function moveOf(event: KeyboardEvent): "undo" | "redo" | null {
-  const target = event.composedPath()[0];
-  if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "z") return null;
-  if (target instanceof Element && target.matches(TYPED_IN)) return null;
+  if (event.key.toLowerCase() !== "z" || isForAnother(event)) return null;
   return event.key === "Z" || event.shiftKey ? "redo" : "undo";
 }
 

@@ -1,11 +1,12 @@
 // The operations: chosen, filled in, tried out while they change, carried out, and called off.
 import { button, element } from "../parts";
 import { Form, layerNamed, type FormActs } from "./forms";
+import { drop, keep, kept, offer } from "./kept";
 import { ask, type Answer, type Branch, type Operation } from "./service";
-import { refusal, told, type Words } from "./words";
+import { broken, figuresOf, note, slow } from "./result";
+import { refusal, type Words } from "./words";
 
 const TRY_MS = 450;
-const SLOW_MS = 1000;
 
 export interface BuildActs extends Omit<FormActs, "changed"> {
   /** The branch that is edited; null: none may be. */
@@ -18,12 +19,18 @@ export interface BuildActs extends Omit<FormActs, "changed"> {
   working(on: boolean): void;
   /** A form was closed, with what was drawn for it. */
   closed(): void;
+  /** Shows a shape that was drawn before. */
+  sketch(shape: unknown): void;
+  /** The version of the branch that the planner knows. */
+  seen(): number | undefined;
+  /** Opens the list of what is to be decided. */
+  decide(): void;
 }
 
 export class Build {
   readonly root = element("div", "plan-build");
   #operations: Operation[] = [];
-  #form: { operation: Operation; form: Form; result: HTMLElement; tried: HTMLElement; run: HTMLButtonElement; progress: HTMLElement } | null = null;
+  #form: { operation: Operation; branch: number; seen: number | undefined; form: Form; result: HTMLElement; tried: HTMLElement; run: HTMLButtonElement; progress: HTMLElement } | null = null;
   #timer = 0;
   #trying: AbortController | null = null;
   #running = false;
@@ -52,6 +59,7 @@ export class Build {
     const order = ["zone", "building", "facility", "road", "parcel", "shock"];
     const sorted = [...groups].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other));
     this.root.replaceChildren(
+      ...this.#unfinished(),
       ...sorted.map(([group, operations]) => {
         const box = element("section", "plan-group");
         box.append(element("h3", "", this.say(`group_${group}`)));
@@ -65,6 +73,32 @@ export class Build {
         return box;
       }),
     );
+  }
+
+  /** In other words: an open form stays, with what it holds. */
+  again(): void {
+    const at = this.#form;
+    if (!at || this.#running) return this.list();
+    const { operation, form, seen } = at;
+    this.open(operation.name, form.values(), seen);
+  }
+
+  /** What was drawn here before and not carried out. */
+  #unfinished(): HTMLElement[] {
+    const branch = this.acts.branch()?.id ?? 0;
+    const found = branch ? kept(branch) : null;
+    const operation = this.#operations.find(({ name }) => name === found?.operation);
+    if (!found || !operation) return [];
+    const end = (): void => {
+      drop(branch);
+      this.list();
+    };
+    return [offer(this.title(operation), this.say, { goOn: () => this.open(operation.name, found.values), drop: end })];
+  }
+
+  /** The planner took a step themselves: an open form knows the branch after it. */
+  saw(version: number): void {
+    if (this.#form) this.#form.seen = version;
   }
 
   /** The title of an operation by its name. */
@@ -88,7 +122,7 @@ export class Build {
   }
 
   /** Opens an operation's form, with what is known already. */
-  open(name: string, given: Record<string, unknown> = {}): void {
+  open(name: string, given: Record<string, unknown> = {}, seen = this.acts.seen()): void {
     const operation = this.#operations.find((one) => one.name === name);
     if (!operation || this.#running) return;
     this.#close();
@@ -98,7 +132,7 @@ export class Build {
     tried.setAttribute("role", "status");
     progress.hidden = true;
     const run = button(this.title(operation), () => void this.#run(), "plan-act plan-main");
-    const shut = button(this.say("back"), () => this.list(), "plan-act");
+    const shut = button(this.say("back"), () => this.#giveUp(), "plan-act");
     const acts = element("div", "plan-acts");
     acts.append(run, shut);
     const box = element("form", "plan-form");
@@ -106,9 +140,13 @@ export class Build {
       event.preventDefault();
       void this.#run();
     });
-    box.append(element("h3", "", this.title(operation)), form.root, tried, acts, progress, result);
+    // What it would come to stays in sight while the fields are filled in.
+    const foot = element("div", "plan-foot");
+    foot.append(result, tried, progress, acts);
+    box.append(element("h3", "", this.title(operation)), form.root, foot);
     this.root.replaceChildren(box);
-    this.#form = { operation, form, result, tried, run, progress };
+    this.#form = { operation, branch: this.acts.branch()?.id ?? 0, seen, form, result, tried, run, progress };
+    if (form.drawn && given[form.drawn.name]) this.acts.sketch(given[form.drawn.name]);
     this.#changed();
     if (form.drawn && !given[form.drawn.name]) form.begin();
     else box.querySelector<HTMLElement>("input, select")?.focus();
@@ -121,6 +159,16 @@ export class Build {
     if (this.#partial) this.#changed();
   }
 
+  #giveUp(): void {
+    if (this.#form) drop(this.#form.branch);
+    this.list();
+  }
+
+  /** What is drawn, finished or not, with all that is filled in. */
+  #values({ form }: { form: Form }): Record<string, unknown> {
+    return { ...form.values(), ...(this.#partial ? { [this.#partial.name]: this.#partial.shape } : {}) };
+  }
+
   #close(): void {
     window.clearTimeout(this.#timer);
     this.#trying?.abort();
@@ -130,7 +178,10 @@ export class Build {
   }
 
   #changed(): void {
-    if (!this.#form) return;
+    const at = this.#form;
+    if (!at) return;
+    const values = this.#values(at);
+    if (at.form.drawn && at.form.drawn.name in values) keep(at.branch, { operation: at.operation.name, values });
     window.clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.#try(), TRY_MS);
   }
@@ -141,7 +192,7 @@ export class Build {
     const branch = this.acts.branch();
     if (!at || !branch || this.#running) return;
     const { form, tried, operation } = at;
-    const values = { ...form.values(), ...(this.#partial ? { [this.#partial.name]: this.#partial.shape } : {}) };
+    const values = this.#values(at);
     const missing = form.missing().filter((name) => !(name in values));
     if (missing.length) return;
     // A fill is worth a second and more: it is tried by carrying it out.
@@ -171,9 +222,11 @@ export class Build {
     at.tried.replaceChildren();
     at.result.replaceChildren();
     const run = { off: false };
-    const stop = this.#slow(at.progress, () => (run.off = true));
+    const stop = slow(at.progress, this.say, () => (run.off = true));
     try {
-      const answer = await ask<Answer>(`/scenarios/${branch.id}/operations/${at.operation.name}`, { body: at.form.values() });
+      const seen = at.seen === undefined ? "" : `?seen=${at.seen}`;
+      const answer = await ask<Answer>(`/scenarios/${branch.id}/operations/${at.operation.name}${seen}`, { body: at.form.values() });
+      drop(branch.id);
       if (run.off) {
         await this.acts.takeBack();
         at.result.replaceChildren(note(this.say("called_off")));
@@ -197,6 +250,11 @@ export class Build {
     const made = element("div", "plan-made");
     made.setAttribute("role", "status");
     made.append(element("h3", "", `✓ ${this.title(operation)}`), figuresOf(answer.figures, this.say), broken(answer, this.say));
+    if (answer.conflicts) {
+      const box = element("div", "plan-refusal");
+      box.append(element("p", "plan-wrong", this.say("met", { count: answer.conflicts })), button(this.say("met_decide"), () => this.acts.decide(), "plan-act plan-main"));
+      made.append(box);
+    }
     const zone = answer.figures["zone"];
     if (typeof zone === "string" && operation.name !== "zone.remove") {
       const fill = this.#operations.find(({ name }) => name === "zone.fill");
@@ -212,52 +270,4 @@ export class Build {
     made.focus({ preventScroll: true });
     made.scrollIntoView({ block: "nearest" });
   }
-
-  /** Says after a second that work goes on, how long by now, and lets it be called off. */
-  #slow(box: HTMLElement, off: () => void): () => void {
-    const began = performance.now();
-    const seconds = element("span", "plan-quiet");
-    const call = button(this.say("cancel"), () => {
-      off();
-      call.disabled = true;
-      call.textContent = this.say("cancelling");
-    });
-    call.className = "plan-act";
-    box.replaceChildren(element("progress"), seconds, call);
-    box.querySelector("progress")!.setAttribute("aria-label", this.say("working"));
-    const timer = window.setInterval(() => {
-      const passed = performance.now() - began;
-      box.hidden = passed < SLOW_MS;
-      seconds.textContent = this.say("working_for", { seconds: Math.floor(passed / 1000) });
-    }, 250);
-    return () => {
-      window.clearInterval(timer);
-      box.hidden = true;
-    };
-  }
-}
-
-/** Figures as a list: words and amounts. */
-export function figuresOf(figures: Record<string, unknown>, say: Words): HTMLElement {
-  const list = element("dl", "plan-list");
-  for (const [name, value] of Object.entries(figures)) {
-    if (value === null || name === "zone" || typeof value === "string") continue;
-    if (name === "allows" && typeof value === "object") {
-      list.append(...[...figuresOf(value as Record<string, unknown>, say).children]);
-      continue;
-    }
-    list.append(element("dt", "", say(`figure_${name}`)), element("dd", "", told(value)));
-  }
-  return list;
-}
-
-function broken(answer: Answer, say: Words): HTMLElement {
-  if (!answer.violation_count) return element("p", "plan-quiet", say("rules_kept"));
-  return element("p", "plan-wrong", say("rules_broken", { count: answer.violation_count }));
-}
-
-function note(text: string): HTMLElement {
-  const made = element("p", "plan-note", text);
-  made.setAttribute("role", "alert");
-  return made;
 }

@@ -58,6 +58,12 @@ export class Hand {
     return raised ? [new GeoJsonLayer({ id: "plan-sketch", data: { type: this.#sketch!.type, coordinates: raised } as never, getFillColor: [...INK, 50], getLineColor: [...INK, 255], getLineWidth: 2.5, lineWidthUnits: "pixels", getPointRadius: 5, pointRadiusUnits: "pixels", lineBillboard: true })] : [];
   }
 
+  /** Shows what was drawn before and is not carried out. */
+  show(shape: Shape): void {
+    this.#sketch = shape;
+    this.on.draw();
+  }
+
   /** Takes away what was drawn and is not carried out. */
   forget(): void {
     this.#sketch = null;

@@ -9,6 +9,7 @@ const REMOVED = "#d62839";
 const MOST = 5000;
 const MOST_PINS = 150;
 const BUILDINGS = "infrastructure.buildings";
+const PARCELS = "land.parcels";
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
 
 interface Marked {
@@ -52,9 +53,13 @@ export class Marks {
     const add = (id: string, layer: object): void => {
       if (!map.getLayer(`${SOURCE}:${id}`)) map.addLayer({ id: `${SOURCE}:${id}`, source: SOURCE, ...layer } as never, names);
     };
-    add("area", { type: "fill", filter: ["all", ["!=", ["get", "operation"], "remove"], ["==", ["geometry-type"], "Polygon"]], paint: { "fill-color": colour, "fill-opacity": 0.22 } });
-    add("added", { type: "line", filter: ["all", kind("add"), ["!", point]], paint: { "line-color": colour, "line-width": 2.5 } });
-    add("changed", { type: "line", filter: ["all", kind("modify"), ["!", point]], paint: { "line-color": colour, "line-width": 2.5, "line-dasharray": [0.6, 1.2] } });
+    // Parcels and footprints are many and close: their lines come with nearness, and solids show the buildings already.
+    const fine = ["match", ["get", "layer"], [BUILDINGS, PARCELS]];
+    const width = ["interpolate", ["linear"], ["zoom"], 14, [...fine, 0, 2.5], 17, [...fine, 0.75, 2.5], 19, [...fine, 2, 3]];
+    const filled = ["match", ["get", "layer"], PARCELS, 0, BUILDINGS, 0.3, 0.14];
+    add("area", { type: "fill", filter: ["all", ["!=", ["get", "operation"], "remove"], ["==", ["geometry-type"], "Polygon"]], paint: { "fill-color": colour, "fill-opacity": filled } });
+    add("added", { type: "line", filter: ["all", kind("add"), ["!", point]], paint: { "line-color": colour, "line-width": width } });
+    add("changed", { type: "line", filter: ["all", kind("modify"), ["!", point]], paint: { "line-color": colour, "line-width": width, "line-dasharray": [0.6, 1.2] } });
     add("removed", { type: "line", filter: ["all", kind("remove"), ["!", point]], paint: { "line-color": REMOVED, "line-width": 2.5, "line-dasharray": [3, 1.5] } });
     add("point", { type: "circle", filter: point, paint: {
       "circle-radius": 7, "circle-stroke-width": 3, "circle-pitch-alignment": "viewport",

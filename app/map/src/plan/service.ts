@@ -43,6 +43,8 @@ export interface Answer {
   counts: Record<string, Record<string, number>>;
   violations: Violation[];
   violation_count: number;
+  /** Features that somebody else changed meanwhile: theirs stands, this is kept to be decided. */
+  conflicts: number;
 }
 
 export interface Comment {
@@ -93,6 +95,14 @@ export class Refusal extends Error {
   }
 }
 
+/** Hears of every refusal, until the signal ends. */
+export function onRefusal(hear: (error: Refusal) => void, signal: AbortSignal): void {
+  hearers.add(hear);
+  signal.addEventListener("abort", () => hearers.delete(hear));
+}
+
+const hearers = new Set<(error: Refusal) => void>();
+
 /** Asks a path; a body is sent as JSON. Throws a Refusal with the service's own words, or with status 0 where it does not answer. */
 export async function ask<T>(path: string, { body, method, signal }: { body?: unknown; method?: string; signal?: AbortSignal } = {}): Promise<T> {
   let answer: Response;
@@ -110,5 +120,7 @@ export async function ask<T>(path: string, { body, method, signal }: { body?: un
   }
   if (answer.ok) return (await answer.json()) as T;
   const told = (await answer.json().catch(() => ({}))) as { title?: string; detail?: string; remedy?: string };
-  throw new Refusal(answer.status, told.detail || told.title || `${answer.status}`, told.remedy ?? "");
+  const refused = new Refusal(answer.status, told.detail || told.title || `${answer.status}`, told.remedy ?? "");
+  for (const hear of hearers) hear(refused);
+  throw refused;
 }

@@ -5,10 +5,13 @@ import { ask, type Branch } from "./service";
 import { refusal, type Words } from "./words";
 
 const SHOWN = ["people", "dwellings", "floor_area", "access.health.mean_time", "flood.people", "energy.annual", "cost.buildings"];
+/** Asked one after the other, so that what is counted at once does not wait for walks and waters. */
+const STEPS = [["people", "dwellings", "floor_area", "energy.annual", "cost.buildings"], ["access.health.mean_time"], ["flood.people"]];
 const MARKS: Record<string, string> = { modelled: "≈", synthetic: "◇", schematic: "◈", simulated: "◇", planned: "◇" };
 const SECTOR_ZOOM = 12.5;
 const DISTRICT_ZOOM = 9;
 const REST_MS = 700;
+const LATE_MS = 1000;
 
 export interface Place {
   code: string;
@@ -45,6 +48,7 @@ export class IndicatorStrip {
   #branch: Branch | null = null;
   #asked: AbortController | null = null;
   #shownFor = "";
+  #asPlaced = "";
   #timer = 0;
   #open = true;
   readonly #fold: HTMLButtonElement;
@@ -67,6 +71,8 @@ export class IndicatorStrip {
       void this.renew(this.#branch, true);
     });
     map.on("moveend", () => this.#later());
+    // What floats over the map's lower edge stands above the strip, however high it is.
+    new ResizeObserver(() => (this.root.parentNode as HTMLElement | null)?.style.setProperty("--plan-strip", `${this.root.offsetHeight}px`)).observe(this.root);
   }
 
   #say(): void {
@@ -95,12 +101,16 @@ export class IndicatorStrip {
       const place = this.#chosen || this.#inView();
       const key = `${branch?.id ?? 0} ${branch?.version ?? 0} ${place} ${this.language()}`;
       if (key === this.#shownFor && !force) return;
-      this.root.dataset["busy"] = "yes";
-      const late = window.setTimeout(() => (this.#note.textContent = this.say("strip_busy")), 1000);
-      const lines = await this.#ask(branch, place, asked.signal).finally(() => window.clearTimeout(late));
+      this.#begin(this.#asPlaced !== `${branch?.id ?? 0} ${place}`);
+      this.#asPlaced = `${branch?.id ?? 0} ${place}`;
+      for (const [index, names] of STEPS.entries()) {
+        const note = this.say("strip_busy", { at: index + 1, count: STEPS.length });
+        const late = window.setTimeout(() => (this.#note.textContent = note), LATE_MS);
+        const lines = await this.#ask(branch, place, names, asked.signal).finally(() => window.clearTimeout(late));
+        for (const line of lines) this.#put(this.#item(line, branch !== null));
+      }
       this.#shownFor = key;
       this.#note.textContent = branch ? "" : this.say("strip_base");
-      this.#list.replaceChildren(...lines.map((line) => this.#item(line, branch !== null)));
       this.root.dataset["version"] = String(branch?.version ?? 0);
     } catch (error) {
       if (asked.signal.aborted) return;
@@ -110,12 +120,27 @@ export class IndicatorStrip {
     }
   }
 
-  async #ask(branch: Branch | null, place: string, signal: AbortSignal): Promise<Line[]> {
+  /** All figures wait for new ones; of another place or branch none of the old is left. */
+  #begin(other: boolean): void {
+    this.root.dataset["busy"] = "yes";
+    if (other) this.#list.replaceChildren();
+    for (const item of this.#list.children) (item as HTMLElement).dataset["late"] = "yes";
+  }
+
+  /** A figure takes its place in the row, which is always the same. */
+  #put(item: HTMLElement): void {
+    const [at, items] = [SHOWN.indexOf(item.dataset["indicator"]!), [...this.#list.children] as HTMLElement[]];
+    const before = items.find((one) => one.dataset["indicator"] === item.dataset["indicator"]);
+    if (before) before.replaceWith(item);
+    else this.#list.insertBefore(item, items.find((one) => SHOWN.indexOf(one.dataset["indicator"]!) > at) ?? null);
+  }
+
+  async #ask(branch: Branch | null, place: string, names: string[], signal: AbortSignal): Promise<Line[]> {
     if (branch) {
-      const query = new URLSearchParams({ ids: `base,${branch.id}`, names: SHOWN.join(","), place });
+      const query = new URLSearchParams({ ids: `base,${branch.id}`, names: names.join(","), place });
       return (await ask<{ lines: Line[] }>(`/scenarios/compare?${query}`, { signal })).lines;
     }
-    const { figures } = await ask<{ figures: (Told & Line)[] }>("/indicators", { body: { names: SHOWN, place }, signal });
+    const { figures } = await ask<{ figures: (Told & Line)[] }>("/indicators", { body: { names, place }, signal });
     return figures.map((one) => ({ ...one, figures: [one], differences: [], method: "" }));
   }
 

@@ -15,15 +15,16 @@ export function wordsOf(texts: () => Record<string, string>): Words {
 
 /** `field_max_height_m` without a catalogue's word: "Max height m". */
 function plain(name: string): string {
-  const words = name.replace(/^(field|choice|layer|rule|figure)_/, "").replaceAll(/[_.]/g, " ");
+  const words = name.replace(/^(field|choice|layer|rule|figure|part)_/, "").replaceAll(/[_.]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** A value for people; objects by their parts. */
-export function told(value: unknown): string {
+/** A value for people; objects by their parts, whose names have words where `say` knows them. */
+export function told(value: unknown, say?: Words): string {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "number") return figure(value);
-  if (typeof value === "object") return Object.entries(value).map(([key, one]) => `${plain(key)} ${told(one)}`).join(", ") || "–";
+  const named = (key: string): string => say?.(`part_${key.replaceAll(/[ _]+/g, "_")}`) ?? plain(key);
+  if (typeof value === "object") return Object.entries(value).map(([key, one]) => `${named(key)} ${told(one, say)}`).join(", ") || "–";
   return String(value);
 }
 

@@ -1,6 +1,5 @@
 // The workbench of a branch: the panel beside the map, the bar and the strip over it, and what is drawn and picked on the map.
 import type { Layer } from "@deck.gl/core";
-import { flight } from "../controls";
 import type { Picked } from "../model";
 import { element } from "../parts";
 import type { Planning, PlanMap, PlanModel } from "../planning";
@@ -12,10 +11,11 @@ import { Build } from "./build";
 import { Hand } from "./hand";
 import { Head } from "./head";
 import { offers } from "./chosen";
-import { changes, history, rules, ruleWords, talk, type ListActs } from "./lists";
+import { ruleWords } from "./lists";
 import { Marks } from "./marks";
-import { review } from "./review";
-import { ask, Refusal, type Answer } from "./service";
+import { listActs, pane } from "./panes";
+import { ask, onRefusal, Refusal, type Answer, type Branch, type Shape } from "./service";
+import { Session } from "./session";
 import sheet from "./plan.css";
 import { IndicatorStrip } from "./strip";
 import { Tabs, type Tab } from "./tabs";
@@ -33,6 +33,7 @@ export class Workbench implements Planning {
   readonly #head: Head;
   readonly #hand: Hand;
   readonly #tabs: Tabs;
+  readonly #session: Session;
   readonly #body = element("div", "plan-body");
   readonly #chosen = element("div", "plan-chosen");
   readonly #ended = new AbortController();
@@ -76,9 +77,14 @@ export class Workbench implements Planning {
       takeBack: () => this.#step("undo"),
       working: (on) => this.#work(on),
       closed: () => this.#hand.forget(),
+      sketch: (shape) => this.#hand.show(shape as Shape),
+      seen: () => this.#account.branch?.version,
+      decide: () => this.#show("review"),
     });
+    this.#session = new Session(this.#say, () => (model.actor.plan ? model.actor.name : null), () => void this.#back());
+    onRefusal((error) => void this.#session.doubt(error), this.#ended.signal);
     root.classList.add("plan");
-    this.root.append(this.#head.root, this.#tabs.root, this.#chosen, this.#body);
+    this.root.append(this.#session.root, this.#head.root, this.#tabs.root, this.#chosen, this.#body);
     [this.root, on.root].forEach((place, index) => place.append(this.#sheets[index]!));
     on.root.append(this.#bar.root, this.#strip.root, this.#hand.hint);
     on.serve(this);
@@ -136,6 +142,7 @@ export class Workbench implements Planning {
     this.#tab = "build";
     try {
       await account.open(id);
+      this.#build.list();
     } catch (error) {
       this.model.branch = 0;
       this.#paint();
@@ -152,10 +159,17 @@ export class Workbench implements Planning {
       return;
     }
     if (name === "active" && !this.model.active) this.#hand.leave();
-    if (name === "language" || name === "texts") this.#build.list();
+    if (name === "language" || name === "texts") this.#build.again();
     this.#paint();
     this.#pin();
     await this.#strip.renew(this.#account.branch);
+  }
+
+  /** Signed in again: the branch is asked anew, and what was drawn is tried once more. */
+  async #back(): Promise<void> {
+    await this.#account.list();
+    await this.#renew();
+    this.#build.again();
   }
 
   /** Everything that hangs on the branch, fetched anew and shown. */
@@ -191,7 +205,9 @@ export class Workbench implements Planning {
     if (!branch) return;
     this.#work(true);
     try {
-      await ask(`/scenarios/${branch.id}/${move}`, { body: {} });
+      // Nobody takes a step of somebody else back unseen.
+      const { scenario } = await ask<{ scenario: Branch }>(`/scenarios/${branch.id}/${move}`, { body: { seen: branch.version } });
+      this.#build.saw(scenario.version);
       this.#bar.tell(this.#say(`${move}_done`));
       await this.#renew();
     } catch (error) {
@@ -240,37 +256,19 @@ export class Workbench implements Planning {
   async #fill(): Promise<void> {
     const [branch, tab, say] = [this.#account.branch, this.#tab, this.#say];
     if (!branch) return;
-    const [acts, actor] = [this.#listActs(), this.model.actor];
     try {
-      const made =
-        tab === "build" ? (actor.plan && branch.state === "draft" ? this.#build.root : element("p", "plan-empty", say(actor.plan ? "not_draft" : "may_not", { state: say(`state_${branch.state}`) })))
-        : tab === "changes" ? changes(this.#account.differences, say, acts)
-        : tab === "rules" ? rules(this.#account.violations, say, acts)
-        : tab === "history" ? await history(branch, say, (name) => this.#build.named(name))
-        : tab === "talk" ? talk(branch, this.#account.comments, actor.plan, say, acts)
-        : await review(branch, actor, say, async (words) => {
-            this.#bar.tell(words);
-            await this.#renew();
-          });
+      const made = await pane(tab, branch, this.#account, this.model.actor, say, {
+        build: this.#build,
+        acts: listActs(this.on, this.#hand, this.model, { changed: () => this.#renew(), layer: (name) => this.#layerTitle(name) }),
+        stepped: async (words) => {
+          this.#bar.tell(words);
+          await this.#renew();
+        },
+      });
       if (this.#tab === tab && this.#account.branch?.id === branch.id && this.#body.firstChild !== made) this.#body.replaceChildren(made);
     } catch (error) {
       if (this.#tab === tab) this.#body.replaceChildren(refusal(error, say));
     }
-  }
-
-  #listActs(): ListActs {
-    return {
-      go: (box) => {
-        this.model.aside = true;
-        this.on.map.fitBounds(box, { padding: 120, maxZoom: 17.5, duration: flight() / 2, pitch: this.on.map.getPitch() });
-      },
-      point: async () => {
-        const shape = await this.#hand.draw("point");
-        return shape ? (shape.coordinates as [number, number]) : null;
-      },
-      changed: () => this.#renew(),
-      layer: (name) => this.#layerTitle(name),
-    };
   }
 
   #layerTitle(name: string): string {

@@ -132,9 +132,9 @@ class Planner:
         self.search.label = say("Search a place, a facility or an id")
         self.theme_button.description = say("Light or dark")
         self.modes_switch.options = {say(MODE_WORDS[one]): one for one in self.modes()}
-        # The same value under a new label is not sent again by itself.
-        self.modes_switch.value = None
+        # The same value under a new label is not sent again by itself. (A value of None would choose the first mode.)
         self.modes_switch.value = self.mode
+        self.modes_switch.param.trigger("value")
         self.list.param.update(
             groups=groups(self.catalogue, say, theme=self.theme, sectors=self.context.sectors),
             texts=list_texts(say),

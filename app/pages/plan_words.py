@@ -92,6 +92,8 @@ def acting_texts(say: Words) -> dict[str, str]:
         "in_view": say("in view…"),
         "none_in_view": say("none in view"),
         "still_missing": say("Still missing: {what}"),
+        "number_from": say("{what}: write a number from {least} on."),
+        "number_between": say("{what}: write a number between {least} and {most}."),
         "would_come_to": say("This would come to"),
         "rules_kept": say("No rule is broken."),
         "rules_broken": say("Rules broken: {count}. They are marked on the map and listed under Rules."),

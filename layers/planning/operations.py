@@ -139,7 +139,13 @@ def parse(operation: Operation, words: Mapping[str, Any]) -> BaseModel:
 
 
 def carry_out(
-    site: Site, operation: Operation, asked: BaseModel, *, note: str = "", dry_run: bool = False, seen: int | None = None
+    site: Site,
+    operation: Operation,
+    asked: BaseModel,
+    *,
+    note: str = "",
+    dry_run: bool = False,
+    seen: int | None = None,
 ) -> Done:
     """Write what the operation comes to, as one change set, and judge the zones that it touched.
 

@@ -16,7 +16,7 @@ const MODES: Record<string, string> = { c: "compare" };
 const SWITCHES = ["checkbox", "radio", "range", "button", "submit", "color"].map((type) => `[type=${type}]`).join(", ");
 const TYPED_IN = `input:not(${SWITCHES}), textarea, select, [contenteditable]`;
 /** What moves by arrows itself: the map, and whatever is turned or chosen along a row. */
-const MOVES_ITSELF = ".maplibregl-canvas, input, [role=slider], [role=radio], [role=tab], [role=option], [role=region], [role=combobox]";
+const MOVES_ITSELF = ".maplibregl-canvas, input, [role=slider], [role=radio], [role=tab], [role=option], [role=region], [role=combobox], ul[tabindex]";
 
 export interface KeyActs {
   move(x: number, y: number): void;

@@ -13,7 +13,6 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from tests.app.pages.test_desk import AXE, SERIOUS
 from tests.browser import CHROMIUM, FLAGS
 
 if TYPE_CHECKING:
@@ -158,54 +157,9 @@ def test_what_breaks_a_rule_is_counted_as_the_service_counts_it(seen: Seen) -> N
     assert body.locator(".plan-entries > li").count() == min(broken, 100)
 
 
-def test_z_takes_the_fill_back_and_shift_z_puts_it_on_again(seen: Seen) -> None:
-    page = seen.page
-    filled = seen.differences()
-    done = page.locator(".plan-done")
-    page.locator(".plan-tabs [aria-selected=true]").press("z")
-    page.wait_for_function(_said(".plan-done", "was taken back"))
-    assert seen.differences() == 1
-    page.locator(".plan-redo:enabled").wait_for()
-    page.locator(".plan-tabs [aria-selected=true]").press("Shift+Z")
-    page.wait_for_function(_said(".plan-done", "put on again"))
-    assert seen.differences() == filled
-    assert "plan-wrong" not in (done.get_attribute("class") or "")
-
-
-@pytest.mark.parametrize("tab", ["build", "changes"])
-def test_nothing_serious_stands_in_the_way_of_assistive_technology(seen: Seen, tab: str) -> None:
-    assert AXE.is_file(), "run npm ci --ignore-scripts in tests/web"
-    seen.tab(tab).locator("> *").first.wait_for()
-    seen.page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert seen.page.evaluate(SERIOUS) == []
-
-
-def test_the_plan_is_submitted_and_is_read_from_then_on(seen: Seen) -> None:
-    page = seen.page
-    seen.tab("review").locator('[data-step="submitted"]').press("Enter")
-    page.locator('.plan-body [data-step="draft"]').wait_for()
-    assert seen.asked.get(f"/scenarios/{seen.branch()}").json()["state"] == "submitted"
-    assert page.locator(".plan-undo").is_disabled()
-    seen.tab("build").locator(".plan-empty").wait_for()
-    assert page.locator("[data-operation]").count() == 0
-
-
 def test_nothing_failed_and_no_foreign_host_was_asked(seen: Seen) -> None:
     assert seen.errors == []
     assert seen.foreign == []
-
-
-def test_who_is_not_signed_in_is_told_how_and_a_branch_that_is_not_there_is_said_to_be_gone(
-    browser: Browser, service: Service, view: str
-) -> None:
-    page = _page(browser, width=900, height=600)
-    page.goto(f"{service.address}/app?{view}&branch=987654", wait_until="domcontentloaded")
-    told = page.locator(".plan-sign-in")
-    told.wait_for()
-    assert "twin login" in told.inner_text()
-    assert page.locator('[data-new="branch"]').count() == 0
-    page.wait_for_function(_said(".plan-done", "987654"))
-    page.context.close()
 
 
 def _said(selector: str, words: str) -> str:

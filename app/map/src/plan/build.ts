@@ -195,6 +195,8 @@ export class Build {
     const values = this.#values(at);
     const missing = form.missing().filter((name) => !(name in values));
     if (missing.length) return;
+    const wrong = form.wrong();
+    if (wrong.length) return tried.replaceChildren(...wrong.map((one) => element("p", "plan-wrong", one)));
     // A fill is worth a second and more: it is tried by carrying it out.
     if (operation.name === "zone.fill") return;
     this.#trying?.abort();
@@ -216,6 +218,8 @@ export class Build {
       at.result.replaceChildren(note(this.say("still_missing", { what: missing.map((one) => this.say(`field_${one}`)).join(", ") })));
       return;
     }
+    const wrong = at.form.wrong();
+    if (wrong.length) return at.result.replaceChildren(...wrong.map((one) => note(one)));
     this.#trying?.abort();
     this.#running = at.run.disabled = true;
     this.acts.working(true);

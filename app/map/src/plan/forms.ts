@@ -37,6 +37,8 @@ interface Field {
   read(): unknown;
   /** Whether something is to be drawn or chosen before the form can be sent. */
   missing(): boolean;
+  /** What is wrong with what is filled in; empty: nothing. */
+  wrong?(): string;
 }
 
 /** The layer that a parameter's features are of; empty: it names none. */
@@ -78,6 +80,11 @@ export class Form {
   /** The parameters that still wait for a drawing or a choice. */
   missing(): string[] {
     return [...this.#fields].filter(([, field]) => field.missing()).map(([name]) => name);
+  }
+
+  /** What is wrong with what is filled in, a sentence each. */
+  wrong(): string[] {
+    return [...this.#fields.values()].map((field) => field.wrong?.() ?? "").filter(Boolean);
   }
 
   /** The parameter that is drawn, and how; null where nothing is. */
@@ -124,7 +131,15 @@ export class Form {
       input.step = "0.05";
       this.#shares.set(name, input);
     }
-    return { row: row(label, input), read: () => (input.value === "" ? undefined : Number(input.value)), missing: () => required && input.value === "" };
+    return { row: row(label, input), read: () => (input.value === "" ? undefined : Number(input.value)), missing: () => required && input.value === "", wrong: () => this.#outside(input, label) };
+  }
+
+  /** A number outside its range is said before the service is asked. */
+  #outside(input: HTMLInputElement, label: string): string {
+    const { valid, valueMissing } = input.validity;
+    input.setAttribute("aria-invalid", String(!valid && !valueMissing));
+    if (valid || valueMissing) return "";
+    return this.say(input.max ? "number_between" : "number_from", { what: label, least: input.min || "0", most: input.max });
   }
 
   #text(name: string, label: string, required: boolean): Field {

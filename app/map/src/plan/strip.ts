@@ -65,6 +65,8 @@ export class IndicatorStrip {
     }, "plan-fold");
     head.append(this.#place, this.#note, this.#fold);
     this.#note.setAttribute("role", "status");
+    // On a narrow map the figures scroll: the arrows reach them too.
+    this.#list.tabIndex = 0;
     this.root.append(head, this.#list);
     this.#place.addEventListener("change", () => {
       this.#chosen = this.#place.value;
@@ -77,6 +79,7 @@ export class IndicatorStrip {
 
   #say(): void {
     this.root.setAttribute("aria-label", this.say("strip"));
+    this.#list.setAttribute("aria-label", this.say("strip"));
     this.#place.setAttribute("aria-label", this.say("strip_place"));
     this.#fold.textContent = this.#open ? "▾" : "▴";
     this.#fold.setAttribute("aria-label", this.say(this.#open ? "strip_close" : "strip_open"));

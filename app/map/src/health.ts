@@ -11,6 +11,7 @@ const ROUND_MS = 20_000;
 /** Tiles that failed are asked for again after so long, then after ever longer. */
 const AGAIN_MS = 4000;
 const AGAIN_LAST_MS = 60_000;
+const LOOK_MS = 500;
 
 /** From this status on it is the service that failed; below, the tile is not there or not for us. */
 const FAILED = 500;
@@ -97,12 +98,19 @@ export class Health {
     this.#failed.clear();
     this.#again = Math.min(Math.max(this.#again * 2, AGAIN_MS), AGAIN_LAST_MS);
     for (const source of again) this.map.refreshTiles(source);
-    this.map.once("idle", () => {
-      this.#retry = 0;
-      if (this.#failed.size) return this.doubt();
-      this.#again = AGAIN_MS;
-      this.#tell();
-    });
+    this.#retry = window.setTimeout(() => this.#settle(again), LOOK_MS);
+  }
+
+  /** Waits until the tiles have come or failed again; the map itself may never be idle, while sensors move. */
+  #settle(again: string[]): void {
+    if (again.some((source) => this.map.getSource(source) && !this.map.isSourceLoaded(source))) {
+      this.#retry = window.setTimeout(() => this.#settle(again), LOOK_MS);
+      return;
+    }
+    this.#retry = 0;
+    if (this.#failed.size) return this.doubt();
+    this.#again = AGAIN_MS;
+    this.#tell();
   }
 
   #tell(): void {

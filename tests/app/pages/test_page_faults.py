@@ -30,11 +30,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    made = browser.new_page(viewport={"width": 1100, "height": 700})
+    context = browser.new_context(viewport={"width": 1100, "height": 700})
+    made = context.new_page()
     made.set_default_timeout(PATIENCE_MS)
     made.add_init_script("localStorage.setItem('twin-tour-seen', 'yes')")
     yield made
-    made.close()
+    context.close()
 
 
 def _open(page: Page, service: Service, query: str = VIEW) -> None:

@@ -24,6 +24,8 @@ export class Flood {
     this.#busy.setAttribute("role", "status");
     this.#level.addEventListener("input", () => this.#paint());
     this.#key.style.setProperty("--ramp", `linear-gradient(90deg, ${SHALLOW}, ${DEEP})`);
+    // While sensors move the map is never idle: what has come is seen by its own source.
+    map.on("sourcedata", () => this.#idle());
     map.on("idle", () => this.#idle());
   }
 
@@ -48,8 +50,8 @@ export class Flood {
   /** At rest: all tiles have come, and a style that came anew wears the water again. */
   #idle(): void {
     if (!this.#on) return;
-    if (this.map.getLayer(SOURCE)) this.#busy.textContent = "";
-    else this.#put();
+    if (!this.map.getLayer(SOURCE)) this.#put();
+    else if (this.map.isSourceLoaded(SOURCE)) this.#busy.textContent = "";
   }
 
   #put(): void {

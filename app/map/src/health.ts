@@ -5,13 +5,15 @@ import { button, element } from "./parts";
 
 const FIRST_MS = 1500;
 const LAST_MS = 10_000;
-const WAIT_MS = 5000;
+const WAIT_MS = 8000;
 /** So often the service is asked even while nothing fails: a map at rest would not notice. */
 const ROUND_MS = 20_000;
 /** Tiles that failed are asked for again after so long, then after ever longer. */
 const AGAIN_MS = 4000;
-const AGAIN_LAST_MS = 60_000;
+const AGAIN_LAST_MS = 15_000;
 const LOOK_MS = 500;
+/** No tile is waited for longer: if it fails later, that is told anew. */
+const SETTLE_MS = 10_000;
 
 /** From this status on it is the service that failed; below, the tile is not there or not for us. */
 const FAILED = 500;
@@ -98,13 +100,14 @@ export class Health {
     this.#failed.clear();
     this.#again = Math.min(Math.max(this.#again * 2, AGAIN_MS), AGAIN_LAST_MS);
     for (const source of again) this.map.refreshTiles(source);
-    this.#retry = window.setTimeout(() => this.#settle(again), LOOK_MS);
+    this.#retry = window.setTimeout(() => this.#settle(again, performance.now() + SETTLE_MS), LOOK_MS);
   }
 
   /** Waits until the tiles have come or failed again; the map itself may never be idle, while sensors move. */
-  #settle(again: string[]): void {
-    if (again.some((source) => this.map.getSource(source) && !this.map.isSourceLoaded(source))) {
-      this.#retry = window.setTimeout(() => this.#settle(again), LOOK_MS);
+  #settle(again: string[], until: number): void {
+    const coming = again.some((source) => this.map.getSource(source) && !this.map.isSourceLoaded(source));
+    if (coming && performance.now() < until) {
+      this.#retry = window.setTimeout(() => this.#settle(again, until), LOOK_MS);
       return;
     }
     this.#retry = 0;

@@ -12,6 +12,8 @@ const MOST = 12_000;
 /** The light of the twin's style. */
 const BEFORE = { anchor: "map" as const, position: [1.4, 45, 35] as [number, number, number] };
 const KIGALI_OFFSET_H = 2;
+/** The view has come to rest, and its tiles have had time to come: milliseconds. */
+const REST_MS = 900;
 
 export class Sun {
   readonly body = element("div", "twin-sun");
@@ -33,8 +35,14 @@ export class Sun {
     });
     for (const field of [this.#date, this.#hour]) field.addEventListener("input", () => this.draw());
     map.on("idle", () => this.#idle());
+    // While sensors move the map is never idle.
+    map.on("moveend", () => {
+      window.clearTimeout(this.#resting);
+      this.#resting = window.setTimeout(() => this.#idle(), REST_MS);
+    });
   }
 
+  #resting = 0;
   #drawnFor = "";
   #said = "";
 

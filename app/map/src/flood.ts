@@ -25,7 +25,9 @@ export class Flood {
     this.#level.addEventListener("input", () => this.#paint());
     this.#key.style.setProperty("--ramp", `linear-gradient(90deg, ${SHALLOW}, ${DEEP})`);
     // While sensors move the map is never idle: what has come is seen by its own source.
-    map.on("sourcedata", () => this.#idle());
+    map.on("sourcedata", () => {
+      if (map.getLayer(SOURCE) || !map.getSource(SOURCE)) this.#idle();
+    });
     map.on("idle", () => this.#idle());
   }
 
@@ -51,11 +53,11 @@ export class Flood {
   #idle(): void {
     if (!this.#on) return;
     if (!this.map.getLayer(SOURCE)) this.#put();
-    else if (this.map.isSourceLoaded(SOURCE)) this.#busy.textContent = "";
+    else if (this.map.getSource(SOURCE) && this.map.isSourceLoaded(SOURCE)) this.#busy.textContent = "";
   }
 
   #put(): void {
-    if (!this.map.getStyle()) return;
+    if (!this.map.isStyleLoaded() && !this.map.getStyle()?.layers.length) return;
     if (!this.map.getSource(SOURCE))
       this.map.addSource(SOURCE, { type: "raster-dem", tiles: [`${location.origin}/flood/{z}/{x}/{y}.png`], tileSize: 256, minzoom: 6, maxzoom: 14, encoding: "mapbox" });
     if (!this.map.getLayer(SOURCE)) {

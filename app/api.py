@@ -113,7 +113,7 @@ class Parts(PageParts):
         self.ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
         self.scenes = scenery.scenes_over(database, settings.data.region, ground=self.ground)
         self.rasters = RasterTiles(registry, database, self.cache, self.ground)
-        indicators, grids = gather()
+        indicators, grids = gather(registry.sectors)
         self.engine = Engine(registry, settings, indicators=indicators, grids=grids, ground=self.ground.get)
         self.hub = Hub(database)
         self.feed = Feed()

@@ -26,7 +26,7 @@ PEAKS = ROOT / "data" / "seed" / "peaks.csv"
 
 def engine_of(settings: Settings, database: Database, registry: Registry) -> Engine:
     """Every indicator and grid over this database; the ground is opened when first asked for."""
-    indicators, grids = gather()
+    indicators, grids = gather(registry.sectors)
     ground = GroundKeeper(database, ANONYMOUS, spots=read_spots(PEAKS), region=settings.data.region)
     return Engine(registry, settings, indicators=indicators, grids=grids, ground=ground.get)
 

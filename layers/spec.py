@@ -233,6 +233,8 @@ class Sector:
     layers: tuple[Layer, ...]
     sources: tuple[Source, ...] = ()
     rasters: tuple[RasterSource, ...] = ()
+    indicators: str = ""
+    """The module that declares the sector's own INDICATORS and GRIDS (`layers.indicators.spec`); it is read when figures are first asked for."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -12,6 +12,7 @@ from twin.errors import BadInput
 
 if TYPE_CHECKING:
     from layers.indicators.engine import Engine
+    from layers.spec import Sector
 
 Json = dict[str, Any]
 """A JSON object; `Any` because it nests."""
@@ -36,17 +37,42 @@ MODULES = (
 """Modules of this package that declare INDICATORS or GRIDS, in the order in which they are shown."""
 
 
-def gather() -> tuple[tuple[Indicator, ...], tuple[GridProvider, ...]]:
-    """`INDICATORS` and `GRIDS` of MODULES. Raises BadInput for a name that is given twice."""
+def gather(sectors: Iterable[Sector] = ()) -> tuple[tuple[Indicator, ...], tuple[GridProvider, ...]]:
+    """`INDICATORS` and `GRIDS` of MODULES, then of the sectors that name a module of theirs.
+
+    Raises BadInput for a name that is given twice, for a sector's figure that does not bear its name, and for a module that is not there.
+    """
     indicators: list[Indicator] = []
     grids: list[GridProvider] = []
     for found in MODULES:
         module = importlib.import_module(f"layers.indicators.{found}")
         indicators += getattr(module, "INDICATORS", ())
         grids += getattr(module, "GRIDS", ())
+    for sector in sectors:
+        if sector.indicators:
+            own, own_grids = _of_sector(sector)
+            indicators += own
+            grids += own_grids
     _refuse_twice("indicator", (one.name for one in indicators))
     _refuse_twice("grid", (one.name for one in grids))
     return tuple(indicators), tuple(grids)
+
+
+def _of_sector(sector: Sector) -> tuple[tuple[Indicator, ...], tuple[GridProvider, ...]]:
+    try:
+        module = importlib.import_module(sector.indicators)
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"sector {sector.name} names its figures in {sector.indicators!r}, which is not there: {error}",
+            remedy="mend `indicators` in its manifest, or install what it needs",
+        ) from error
+    own, grids = tuple(getattr(module, "INDICATORS", ())), tuple(getattr(module, "GRIDS", ()))
+    strays = [one.name for one in (*own, *grids) if not one.name.startswith(f"{sector.name}.")]
+    if strays:
+        raise BadInput(
+            f"sector {sector.name} declares the figure {strays[0]}", remedy=f"name it {sector.name}.{strays[0]}"
+        )
+    return own, grids
 
 
 def _refuse_twice(kind: str, names: Iterable[str]) -> None:

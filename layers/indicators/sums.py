@@ -49,10 +49,11 @@ class Part:
 
     @property
     def persons(self) -> bool:
-        """Whether its sums count persons: those of an indicator of persons whose layer says of how many, or else its numerator's."""
-        if not self.indicator.persons or self.layer == LAND:
-            return False
-        return self.side != "denominator" or PERSONS in self.fields
+        """Whether its sums count persons: of an indicator of persons those that read how many, or where none does, the numerator."""
+        one = self.indicator
+        if not one.persons or self.layer == LAND or PERSONS in self.fields:
+            return one.persons and self.layer != LAND
+        return self.side != "denominator" and PERSONS not in (*one.fields, *one.denominator_fields)
 
     @property
     def grids(self) -> tuple[str, ...]:

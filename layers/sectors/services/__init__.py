@@ -11,4 +11,5 @@ SECTOR = Sector(
     titles=Titles(rw="Serivisi", en="Services", fr="Services"),
     layers=LAYERS,
     sources=SOURCES,
+    indicators="layers.sectors.services.indicators",
 )

@@ -7,7 +7,7 @@ const REST_MS = 350;
 /** Wider views, degrees, would show too little of what the service answers for at once: this much about the middle. */
 const WIDEST_DEG = 0.25;
 const ASKED_DEG = 0.049;
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 export type HillState = "" | "busy" | "failed" | "far";
 

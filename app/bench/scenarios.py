@@ -42,7 +42,9 @@ from twin.scenarios.branches import Edit
 log = logging.getLogger("twin.bench")
 BUILDINGS = "infrastructure.buildings"
 PLANNER = actor("bench", "planner")
+HEALTH = "services.health_posts"
 EDITS = 60
+_AT_ONCE = 100
 LARGE = 10_000
 MANY, EACH = 1_000, 100
 NAMES = ("people", "dwellings", "households", "density.people", "floor_area", "floor_area_ratio", "coverage")
@@ -59,7 +61,7 @@ def scenarios_bench() -> list[Row]:
     rows += _measured("height above drainage", hand_of_kigali)
     with loaded_twin() as twin:
         parts: tuple[Callable[[Loaded], list[Row]], ...] = (
-            indicators_after_edits, large_branch, edits_shown, national_access, many_branches,
+            indicators_after_edits, every_indicator, large_branch, edits_shown, national_access, many_branches,
         )  # fmt: skip
         for part in parts:
             rows += _measured(part.__name__.replace("_", " "), partial(part, twin))
@@ -108,12 +110,7 @@ def indicators_after_edits(twin: Loaded, *, count: int = EDITS) -> list[Row]:
     """Figures of the district with nearest to 100,000 buildings after each of `count` edits of single buildings, held against a full recomputation."""
     engine = engine_of(twin.settings, twin.opened.database, twin.registry)
     with twin.opened.database.session(PLANNER, pool="bulk") as session:
-        found = session.execute(
-            "select left(village, 2), count(*) from infrastructure.buildings where village <> '' group by 1 order by abs(count(*) - 100000) limit 1"
-        ).fetchone()
-        if found is None:
-            raise NotFound("no buildings are loaded", remedy="set TWIN_SCOPE to a place")
-        district, buildings = found
+        district, buildings = _district(session)
         where = f"and b.village like '{district}%%'"
         some = _some(session, count, where=where)
         started = time.perf_counter()
@@ -141,6 +138,52 @@ def indicators_after_edits(twin: Loaded, *, count: int = EDITS) -> list[Row]:
         row("the same, recomputed in full", full, "s", reference="after one edit, p50", ratio=full / statistics.median(took)),
         row("their bytes are equal", float(same), "", goal="1", holds=same),
     ]  # fmt: skip
+
+
+def every_indicator(twin: Loaded, *, count: int = 10) -> list[Row]:
+    """All indicators of a district after edits of single buildings, and all that rest on walking to care after a health post is added."""
+    engine = engine_of(twin.settings, twin.opened.database, twin.registry)
+    made = _branch(twin, "every", [])
+    with twin.opened.database.session(PLANNER, pool="bulk") as session:
+        district, buildings = _district(session)
+        some = _some(session, 2 * count, where=f"and b.village like '{district}%%'")
+        names = [name for name, one in engine.indicators.items() if "district" in one.valid]
+        walks = [name for name in names if any(grid == "walk.health" for grid in engine.indicators[name].grids)]
+        started = time.perf_counter()
+        for some_names in (names[:_AT_ONCE], names[_AT_ONCE:]):
+            engine.evaluate(session, some_names, district)
+        cold = time.perf_counter() - started
+
+    def after(edit: Edit, asked: list[str]) -> float:
+        with twin.opened.database.session(PLANNER, unit=Unit("bench", "edit")) as session:
+            branches.write(session, made, [edit])
+        with twin.opened.database.session(PLANNER, pool="bulk") as session:
+            started = time.perf_counter()
+            for some_names in (asked[:_AT_ONCE], asked[_AT_ONCE:]):
+                if some_names:
+                    engine.evaluate(session, some_names, district, scenario=made)
+            return time.perf_counter() - started
+
+    took = [after(Edit(BUILDINGS, "modify", one[0], fields={"people": 9, "storeys": 4}), names) for one in some[:count]]
+    posts = [
+        after(Edit(HEALTH, "add", f"bench-{n}", shapely.Point(lon, lat), {"name": "Bench"}), walks)
+        for n, (_, _, lon, lat) in enumerate(some[count:])
+    ]  # fmt: skip
+    return [
+        row(f"all {len(names)} indicators of district {district} ({buildings:,} buildings), first time", cold, "s"),
+        *_spread(f"all {len(names)} after one edit", took, goal_ms=2000, share=0.95),
+        *_spread(f"the {len(walks)} that rest on the walk to care, after one health post", posts, goal_ms=2000, share=0.95),
+    ]  # fmt: skip
+
+
+def _district(session: Session) -> tuple[str, int]:
+    """The district with nearest to 100,000 buildings, and how many it has."""
+    found = session.execute(
+        "select left(village, 2), count(*) from infrastructure.buildings where village <> '' group by 1 order by abs(count(*) - 100000) limit 1"
+    ).fetchone()
+    if found is None:
+        raise NotFound("no buildings are loaded", remedy="set TWIN_SCOPE to a place")
+    return str(found[0]), int(found[1])
 
 
 def many_branches(twin: Loaded, *, count: int = MANY, each: int = EACH) -> list[Row]:
@@ -199,7 +242,7 @@ def large_branch(twin: Loaded, *, count: int = LARGE) -> list[Row]:
     base, ours = asyncio.run(_tiles(twin, tiles, made))
     cell_base, cell_ours = _cells(twin, made)
     return [
-        row(f"writing a branch of {len(edits)} edits", len(edits) / wrote, "edits/s", goal=">= 5,000", holds=len(edits) / wrote >= 5000),
+        row(f"writing a branch of {len(edits)} edits", len(edits) / wrote, "edits/s"),
         row("its tile, computed, p50", ours, "ms", reference="the base's", ratio=ours / base, goal="<= 1.3 x", holds=ours <= 1.3 * base),
         row("its cell, computed, p50", cell_ours, "ms", reference="the base's", ratio=cell_ours / cell_base, goal="<= 1.3 x", holds=cell_ours <= 1.3 * cell_base),
     ]  # fmt: skip

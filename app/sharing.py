@@ -1,7 +1,7 @@
 """Which other sites may read the twin in a browser (CORS).
 
-Any site may read what anonymous may read: tiles, styles, fonts, features, scenes, by GET and without credentials, so other applications
-embed the twin with no word to its operator. The origins of TWIN_CORS_ORIGINS may send a token too, and write.
+Any site may read what anonymous may read: tiles, styles, fonts, features, scenes, what changed, by GET and without credentials, so
+other applications embed the twin with no word to its operator. The origins of TWIN_CORS_ORIGINS may send a token too, and write.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN = ("/tiles/", "/styles/", "/fonts/", "/layers", "/ogc", "/scenes/")
+OPEN = ("/tiles/", "/styles/", "/fonts/", "/layers", "/ogc", "/scenes", "/changes", "/livez", "/readyz", "/whoami")
 """Paths that any site may read."""
 EXPOSED = ("ETag", "Twin-Thinned", "Twin-Stale", "Content-Crs", "Link", "Retry-After")
 _ASKED = ("If-None-Match", "Range", "Accept")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -26,26 +27,44 @@ _RIM_DEG = 0.002
 
 
 def view(shown: View) -> Any:
-    """A Panel pane. `Any`: Panel is untyped."""
+    """The page in a frame, or with frames of features the map as a widget. `Any`: of IPython's, anywidget's or Panel's kind."""
+    from app.map.component import COUNTRY, DIST
+
+    if not shown.frames or not (DIST / "twin-map.bundle.js").exists():  # without Node the map is not built
+        return _page(shown)
+    look = {
+        "style_url": f"{shown.address}/styles/light.json?absolute=true", "scenario": shown.scenario or 0, "tools": [],
+        "camera": dict(shown.camera or _over(shown.frames) or COUNTRY),
+        "layers": {name: {"visible": True, "opacity": 1.0} for name in shown.layers}, "height": HEIGHT_PX,
+    }  # fmt: skip
+    drawn = deck(tuple(_raised(frame, shown.address) for frame in shown.frames))
+    made = _widget(look) if find_spec("anywidget") else _component(look)
+    made.draw(drawn)
+    return made
+
+
+def _page(shown: View) -> Any:
+    """The planner's page in a frame: HTML that needs no program in the notebook. `Any`: IPython is untyped."""
+    from IPython.display import IFrame
+
+    return IFrame(html.escape(page_address(shown), quote=True), "100%", HEIGHT_PX)
+
+
+def _widget(look: dict[str, Any]) -> Any:
+    """The map as a Jupyter widget. `Any`: of anywidget's kind."""
+    from app.map.widget import MapWidget
+
+    return MapWidget(**look)
+
+
+def _component(look: dict[str, Any]) -> Any:
+    """The map as a Panel component. `Any`: Panel is untyped."""
     import panel as pn
 
-    from app.map.component import COUNTRY, TwinMap
+    from app.map.component import TwinMap
 
     pn.extension()
-    if not shown.frames or not TwinMap._bundle.exists():  # noqa: SLF001  # Panel's name; without Node the map is not built
-        address = html.escape(page_address(shown), quote=True)
-        frame = (
-            f'<iframe src="{address}" style="width:100%;height:{HEIGHT_PX}px;border:0" title="The twin in 3D"></iframe>'
-        )
-        return pn.pane.HTML(frame, sizing_mode="stretch_width", height=HEIGHT_PX)
-    camera = dict(shown.camera or _over(shown.frames) or COUNTRY)
-    made = TwinMap(
-        style_url=f"{shown.address}/styles/light.json?absolute=true", live_url="", camera=camera,
-        layers={name: {"visible": True, "opacity": 1.0} for name in shown.layers}, height=HEIGHT_PX,
-        sizing_mode="stretch_width",
-    )  # fmt: skip
-    made.draw(deck(tuple(_raised(frame, shown.address) for frame in shown.frames)))
-    return made
+    return TwinMap(**look, live_url="", sizing_mode="stretch_width")
 
 
 def _raised(frame: gpd.GeoDataFrame, address: str) -> gpd.GeoDataFrame:

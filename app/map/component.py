@@ -26,6 +26,22 @@ TOOLS: Final = ("time", "alerts", "flows", "draw", "sun", "flood", "table", "sha
 MOST_CORNERS: Final = 10_000
 
 
+def specification(deck: pydeck.Deck | dict[str, Any] | None) -> dict[str, Any] | None:
+    """A pydeck Deck as its specification; what is one already stays as it is. `Any`: JSON."""
+    if deck is None or isinstance(deck, dict):
+        return deck
+    told: dict[str, Any] = json.loads(deck.to_json())
+    return told
+
+
+def camera_of(told: dict[str, Any] | None) -> dict[str, float] | None:
+    """Where a specification's view begins; None where it does not say."""
+    view = (told or {}).get("initialViewState") or {}
+    if not {"longitude", "latitude", "zoom"} <= set(view):
+        return None
+    return {name: float(view.get(name) or 0.0) for name in KIGALI}
+
+
 class TwinMap(JSComponent):
     """The map. `camera` flies it; `viewport` says where it is; `clicked`, `hovered` and `selected` name features."""
 
@@ -71,8 +87,11 @@ class TwinMap(JSComponent):
     _bundle: ClassVar[Path] = DIST / "twin-map.bundle.js"
 
     def draw(self, deck: pydeck.Deck | dict[str, Any] | None) -> None:
-        """Draws an analyst's pydeck layers over the map; None takes them away. A Deck is sent as its specification."""
-        self.deck = deck if deck is None or isinstance(deck, dict) else json.loads(deck.to_json())
+        """Draws an analyst's pydeck layers over the map; None takes them away. The camera goes where the Deck begins, if it says where."""
+        told = specification(deck)
+        if (camera := camera_of(told)) is not None:
+            self.camera = camera
+        self.deck = told
 
 
 class PageMap(TwinMap):

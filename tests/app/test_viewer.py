@@ -9,7 +9,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from app.map.component import TwinMap
+from app.map.widget import MapWidget
 from app.viewer import deck, page_address
 from twin.client.viewing import View, camera_over, show
 
@@ -21,9 +21,9 @@ def _frame() -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(fields, geometry=[shapely.box(30.0, -2.0, 30.01, -1.99)], crs=4326)
 
 
-def test_frames_are_drawn_by_the_map_component_over_the_twins_own_style() -> None:
+def test_frames_are_drawn_by_a_widget_over_the_twins_own_style() -> None:
     made = show(View(HERE, frames=(_frame(),)))
-    assert isinstance(made, TwinMap)
+    assert isinstance(made, MapWidget)
     assert made.style_url.startswith(HERE)
     assert made.deck["layers"][0]["@@type"] == "GeoJsonLayer"
     assert made.camera["longitude"] == pytest.approx(30.005)
@@ -37,11 +37,11 @@ def test_what_is_drawn_is_json_and_has_only_the_named_twin_as_its_host() -> None
 
 def test_without_frames_it_is_the_page_at_that_view() -> None:
     pane = show(View(HERE, layers=("land.districts",), camera=camera_over((30.0, -2.0, 30.2, -1.8)), scenario=7))
-    assert "<iframe" in pane.object
+    assert "<iframe" in pane._repr_html_()
     address = page_address(View(HERE, layers=("land.districts",), scenario=7))
     assert address == f"{HERE}/app?on=land.districts&scenario=7"
 
 
 def test_an_address_cannot_leave_its_frame() -> None:
     pane = show(View('http://127.0.0.1:8000/"><script>alert(1)</script>'))
-    assert "<script>" not in pane.object
+    assert "<script>" not in pane._repr_html_()

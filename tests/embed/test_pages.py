@@ -124,7 +124,7 @@ def test_every_address_of_the_qgis_connections_answers(service: Service) -> None
     [
         "/layers", "/layers/land.towns/items", "/layers/land.towns/items?f=geoarrow", "/tiles/land.towns/8/149/129.mvt",
         "/tiles/land.towns.json", "/tiles/hillshade/8/149/129.png", "/styles/light.json", "/ogc", "/ogc/collections",
-        "/ogc/collections/land.towns/items", "/scenes/terrain/layer.json", "/fonts/inter-latin-400-normal.woff2",
+        "/ogc/collections/land.towns/items", "/scenes", "/readyz", "/scenes/terrain/layer.json", "/fonts/inter-latin-400-normal.woff2",
     ],
 )  # fmt: skip
 def test_any_site_may_read_what_everybody_may_read(service: Service, path: str) -> None:

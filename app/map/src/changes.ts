@@ -1,4 +1,5 @@
 // Hears what changed in the twin, and asks anew for the tiles of the layers it touched.
+import { at } from "./home";
 import type { Map as MapLibre } from "maplibre-gl";
 import type { Heard } from "./model";
 
@@ -32,7 +33,7 @@ export class Changes {
 
   start(): void {
     if (this.#stream) return;
-    const stream = new EventSource(this.#last ? `/changes?since=${this.#last}` : "/changes");
+    const stream = new EventSource(at(this.#last ? `/changes?since=${this.#last}` : "/changes"));
     this.#stream = stream;
     // After a cut connection the browser asks again by itself, naming the last change; after an answer that is none it gives up.
     stream.onerror = () => {

@@ -1,4 +1,5 @@
 // What lies lower than a chosen water level over the nearest stream: heights come once as tiles, the slider only paints them.
+import { at } from "./home";
 import type { Map as MapLibre } from "maplibre-gl";
 import { element, figure, labelled } from "./parts";
 
@@ -59,7 +60,7 @@ export class Flood {
   #put(): void {
     if (!this.map.isStyleLoaded() && !this.map.getStyle()?.layers.length) return;
     if (!this.map.getSource(SOURCE))
-      this.map.addSource(SOURCE, { type: "raster-dem", tiles: [`${location.origin}/flood/{z}/{x}/{y}.png`], tileSize: 256, minzoom: 6, maxzoom: 14, encoding: "mapbox" });
+      this.map.addSource(SOURCE, { type: "raster-dem", tiles: [`${at("/flood")}/{z}/{x}/{y}.png`], tileSize: 256, minzoom: 6, maxzoom: 14, encoding: "mapbox" });
     if (!this.map.getLayer(SOURCE)) {
       const over = this.map.getStyle().layers.find(({ type }) => type === "line" || type === "fill-extrusion" || type === "symbol");
       this.map.addLayer({ id: SOURCE, type: "color-relief", source: SOURCE, paint: { "color-relief-color": ramp(this.#metres), "color-relief-opacity": OPACITY } }, over?.id);

@@ -1,4 +1,6 @@
 // One family per weight, because a style without glyphs names families, not weights.
+import { at } from "./home";
+
 const MAP_FAMILIES: [family: string, weight: number][] = [
   ["Inter", 400],
   ["Inter Medium", 500],
@@ -21,7 +23,7 @@ async function loadFonts(): Promise<void> {
   const wanted: Promise<unknown>[] = [];
   for (const [subset, unicodeRange] of SUBSETS) {
     const face = (family: string, weight: number, descriptors: FontFaceDescriptors): FontFace => {
-      const made = new FontFace(family, `url(/fonts/inter-${subset}-${weight}-normal.woff2)`, { unicodeRange, ...descriptors });
+      const made = new FontFace(family, `url(${at(`/fonts/inter-${subset}-${weight}-normal.woff2`)})`, { unicodeRange, ...descriptors });
       document.fonts.add(made);
       return made;
     };

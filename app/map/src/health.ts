@@ -1,6 +1,7 @@
 // Whether the service answers: where it does not, where tiles fail, or where the sign-in is over, the map says so once, keeps what it has, and
 // recovers by itself.
 import type { Map as MapLibre } from "maplibre-gl";
+import { at } from "./home";
 import { button, element } from "./parts";
 
 const FIRST_MS = 1500;
@@ -73,7 +74,7 @@ export class Health {
   }
 
   async #ask(): Promise<void> {
-    const name = await fetch("/whoami", { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) })
+    const name = await fetch(at("/whoami"), { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) })
       .then(async (answer) => (answer.ok ? ((await answer.json()) as { name: string }).name : null))
       .catch(() => null);
     if (this.#timer === -1) return;

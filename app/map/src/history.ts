@@ -1,4 +1,5 @@
 // What one sensor said lately, and its line as a small drawing.
+import { at } from "./home";
 import { figure } from "./parts";
 
 export interface Point {
@@ -26,7 +27,7 @@ export function historyOf(sensor: string, hours: number, phenomenon = ""): Promi
   if (before && Date.now() - before.at < KEPT_MS) return before.answer;
   const query = new URLSearchParams({ sensor, since: new Date(Date.now() - hours * 3_600_000).toISOString() });
   if (phenomenon) query.set("phenomenon", phenomenon);
-  const answer = fetch(`/live/history?${query}`).then(async (got) => {
+  const answer = fetch(at(`/live/history?${query}`)).then(async (got) => {
     if (!got.ok) throw new Error(`history: ${got.status}`);
     const found = (await got.json()) as History;
     return { ...found, points: found.points.filter(({ value }) => typeof value === "number") };

@@ -159,6 +159,7 @@ export class TwinMap {
   #show(): void {
     this.#dress.whole();
     this.#map.once("idle", () => this.#choice.renew());
+    if (!this.model.keep_address) this.#map.once("idle", () => (this.model.viewport = viewportOf(this.#map)));
     this.planning?.shown();
     this.draw();
   }

@@ -4,6 +4,7 @@ import { showTables } from "./flat";
 import { TwinMap } from "./map";
 import type { MapModel } from "./model";
 import type { PlanMap } from "./planning";
+import { settle } from "./home";
 import { fetchStyle } from "./style";
 
 export interface Stage {
@@ -22,6 +23,7 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
   let model = first;
   let map: TwinMap | null = null;
   let ended = false;
+  settle(model.style_url);
   const root = document.createElement("div");
   root.className = "twin-stage";
   root.dataset["theme"] = model.theme;

@@ -37,7 +37,7 @@ export async function fetchStyle(url: string, given?: StyleSpecification, signal
   const style = given ?? (await ask(url, signal));
   for (const source of Object.values(style.sources))
     if ("tiles" in source && source.tiles)
-      source.tiles = source.tiles.map((tile) => (tile.startsWith("/") ? location.origin + tile : tile));
+      source.tiles = source.tiles.map((tile) => (tile.startsWith("/") ? new URL(url, location.href).origin + tile : tile));
   return style;
 }
 

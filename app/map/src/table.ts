@@ -1,4 +1,5 @@
 // The table twin of the map: what the switched layers hold in the view, as tables. Needs no WebGL.
+import { at } from "./home";
 import type { LayerState } from "./model";
 import { element, figure, labelled } from "./parts";
 
@@ -53,7 +54,7 @@ export class TableTwin {
     const query = new URLSearchParams({ limit: String(MOST) });
     if (bounds) query.set("bbox", bounds.map((one) => one.toFixed(6)).join(","));
     try {
-      const answer = await fetch(`/layers/${layer}/items?${query}`, { signal: asked.signal, headers: { accept: "application/geo+json" } });
+      const answer = await fetch(at(`/layers/${layer}/items?${query}`), { signal: asked.signal, headers: { accept: "application/geo+json" } });
       if (!answer.ok) return this.#say(texts[answer.status < 500 ? "table_raster" : "table_failed"]);
       const items = ((await answer.json()) as { features: Item[] }).features;
       if (!items.length) return this.#say(texts["table_empty"]);

@@ -130,6 +130,24 @@ def test_an_empty_answer_is_an_empty_frame_with_its_columns(here: Twin) -> None:
     assert "diameter_mm" in empty.columns
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("land.districts", "PolygonLayer"),
+        ("infrastructure.roads", "PathLayer"),
+        ("services.schools", "ScatterplotLayer"),
+    ],
+)
+def test_lonboard_holds_the_table_over_the_twins_own_style(here: Twin, service: Service, name: str, kind: str) -> None:
+    asked = here.layer(name).limit(20)
+    shown = asked.to_lonboard()
+    assert [type(layer).__name__ for layer in shown.layers] == [kind]
+    assert shown.layers[0].table["id"].to_pylist() == asked.to_geodataframe()["id"].tolist()
+    assert shown.basemap.style == f"{service.address}/styles/light.json?absolute=true"
+    with pytest.raises(NotFound, match="nothing of"):
+        here.layer("infrastructure.pipes").to_lonboard()
+
+
 def test_fields_tell_units_and_errors(here: Twin) -> None:
     fields = {one.name: one for one in here.layer("infrastructure.buildings").fields}
     assert fields["height_m"].unit == "m"

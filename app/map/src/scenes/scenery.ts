@@ -1,4 +1,5 @@
 // The twin's scenes on the map: 3D Tiles drawn with the map's own camera and depth, so that hills hide them and names lie over them.
+import { at } from "../home";
 import type { CustomLayerInterface, CustomRenderMethodInput, Map as MapLibre } from "maplibre-gl";
 import type { Cell } from "./cell";
 import { rgb, type Look, type Rgb } from "./colours";
@@ -67,7 +68,7 @@ export class Scenery implements CustomLayerInterface {
       const wish = wishes(listed);
       const scene = this.#scenes.get(listed.name);
       if (wish.visible && !scene) {
-        const base = new URL(`${LIST}`, location.href).href;
+        const base = at(LIST);
         this.#scenes.set(listed.name, new Scene(listed, base, () => this.map.triggerRepaint(), (cell) => this.#dropped.push(cell), this.#branch));
         this.#scenes.get(listed.name)!.tint(this.#tints);
       } else if (!wish.visible && scene) {
@@ -252,7 +253,7 @@ export class Scenery implements CustomLayerInterface {
 
   async #list(): Promise<void> {
     try {
-      const answer = await fetch(LIST, { cache: "no-cache" });
+      const answer = await fetch(at(LIST), { cache: "no-cache" });
       if (!answer.ok) return;
       this.#listed = ((await answer.json()) as { scenes: Listed[] }).scenes;
       this.wish(this.#wishes);

@@ -56,13 +56,16 @@ def groups(
 def states(
     catalogue: Iterable[Row], wanted: frozenset[str] | None, themes: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The switches at the start: those wanted, or what the style shows first. Every layer at full opacity, coloured by its theme."""
+    """The switches at the start: those wanted, or what the style shows first. Every layer at full opacity, coloured by its theme.
+
+    A layer that is hidden says nothing: all states cross the socket with each switch.
+    """
     entries = [entry_of(one) for one in catalogue if has_content(one)]
     made: dict[str, dict[str, Any]] = {
-        entry.name: {"visible": entry.name in wanted if wanted is not None else shown_first(entry), "opacity": 1.0}
+        entry.name: {"visible": True} if (entry.name in wanted if wanted is not None else shown_first(entry)) else {}
         for entry in entries
     }
-    made |= {name: {"visible": True, "opacity": 1.0} for name in wanted or () if SCENE.fullmatch(name)}
+    made |= {name: {"visible": True} for name in wanted or () if SCENE.fullmatch(name)}
     for name, theme in (themes or {}).items():
         if name in made:
             made[name]["by"] = theme
@@ -72,7 +75,9 @@ def states(
 def for_mode(layers: Mapping[str, Mapping[str, Any]], mode: str) -> dict[str, dict[str, Any]]:
     """The switches as a mode wants them."""
     changes = MODE_LAYERS.get(mode, {})
-    return {name: {**state, "visible": changes.get(name, bool(state.get("visible")))} for name, state in layers.items()}
+    return {
+        name: {**state, "visible": changes[name]} if name in changes else {**state} for name, state in layers.items()
+    }
 
 
 def _row(catalogued: Row, say: Words, theme: Theme) -> dict[str, Any]:

@@ -18,9 +18,10 @@ export interface Camera {
 }
 
 export interface LayerState {
-  visible: boolean;
-  /** 0 to 1, times the style's own opacity. */
-  opacity: number;
+  /** Not said: hidden. What is not said is not sent: the layers are many. */
+  visible?: boolean;
+  /** 0 to 1, times the style's own opacity; not said: 1. */
+  opacity?: number;
   /** The property that colours its features; none: the layer's own colours. */
   by?: string;
 }

@@ -55,11 +55,11 @@ export class Overlay {
       this.map.getTerrain() ? (this.map.queryTerrainElevation([lon, lat]) ?? 0) : 0;
     const layers: Layer[] = [];
     const flows = scene.states[FLOWS];
-    if (flows?.visible && scene.flows.length) layers.push(...flowLayers(scene.flows, scene.place, ground, flows.opacity));
+    if (flows?.visible && scene.flows.length) layers.push(...flowLayers(scene.flows, scene.place, ground, flows.opacity ?? 1));
     const sensors = scene.states[SENSORS];
     if (sensors?.visible) {
       const colour = rgb(scene.facts[SENSORS]?.colour ?? "#0ca678");
-      layers.push(...sensorLayers(scene.sensors, ground, colour, sensors.opacity, this.still));
+      layers.push(...sensorLayers(scene.sensors, ground, colour, sensors.opacity ?? 1, this.still));
     }
     layers.push(...this.#analyst(scene.deck), ...scene.over(ground));
     this.#overlay.setProps({ layers });

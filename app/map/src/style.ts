@@ -76,9 +76,10 @@ export function withState(
     if (state) made.layout = { ...made.layout, visibility: state.visible && !hidden ? "visible" : "none" };
     const shade = layer.type === "fill-extrusion" && state?.by ? looks.layers[name]?.themes[state.by] : undefined;
     if (shade) made.paint = { ...made.paint, [EXTRUDED]: shaded(shade, looks.layers[name]!.other, looks.selection) };
-    if (state && state.opacity < 1)
+    const opacity = state?.opacity ?? 1;
+    if (opacity < 1)
       for (const property of OPACITY[layer.type] ?? [])
-        made.paint = { ...made.paint, [property]: baseOpacity(layer, property) * state.opacity };
+        made.paint = { ...made.paint, [property]: baseOpacity(layer, property) * opacity };
     const filter = filters[name];
     if (filter && layer.type !== "raster" && layer.type !== "hillshade") {
       const own = (layer as { filter?: unknown }).filter;

@@ -82,12 +82,12 @@ export function render({ model }: { model: TreeModel }): HTMLElement {
     return rows.length ? [{ name: "scenes", title: model.texts["solids"] ?? "3D", rows }] : [];
   }
 
-  function stateOf(name: string): LayerState {
-    return model.layers[name] ?? { visible: false, opacity: 1 };
+  function stateOf(name: string): Required<Pick<LayerState, "visible" | "opacity">> & LayerState {
+    return { visible: false, opacity: 1, ...model.layers[name] };
   }
 
   function change(name: string, part: Partial<LayerState>): void {
-    model.layers = { ...model.layers, [name]: { ...stateOf(name), ...part } };
+    model.layers = { ...model.layers, [name]: { ...model.layers[name], ...part } };
   }
 
   function section(group: Group): HTMLElement {

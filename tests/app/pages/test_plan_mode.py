@@ -247,7 +247,7 @@ def test_a_negative_ratio_and_too_many_corners_are_said_before_anything_is_sent(
     page.locator(".maplibregl-canvas").first.press("Escape")
     _again(page)
     _draw(page, [("ArrowUp", FURTHER), ("ArrowLeft", FURTHER)])
-    page.get_by_label("Plot ratio").fill("-1")
+    page.locator(".plan-form").get_by_label("Plot ratio").fill("-1")
     page.locator(".plan-form .plan-main").press("Enter")
     page.locator(".plan-result:has-text('Plot ratio')").wait_for()
     assert "0.01" in page.locator(".plan-result").inner_text()

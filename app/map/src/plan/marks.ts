@@ -1,7 +1,7 @@
 // A branch on the map: what it adds in its colour, what it removes outlined in red, what it changes dotted; violations and comments at their places.
-import { Marker, type GeoJSONSource, type Map as MapLibre } from "maplibre-gl";
-import { button } from "../parts";
+import type { GeoJSONSource } from "maplibre-gl";
 import type { PlanMap } from "../planning";
+import { Pins } from "./pins";
 import { ask, type Branch, type Comment, type Violation } from "./service";
 
 const SOURCE = "twin:branch";
@@ -20,10 +20,12 @@ interface Marked {
 export class Marks {
   #data: Marked | typeof EMPTY = EMPTY;
   #branch: Branch | null = null;
-  #pins: Marker[] = [];
+  readonly #pins: Pins;
   #asked = 0;
 
-  constructor(private readonly on: PlanMap) {}
+  constructor(private readonly on: PlanMap) {
+    this.#pins = new Pins(on.map);
+  }
 
   /** Fetches what differs in a branch and draws it; null takes all away. */
   async renew(branch: Branch | null): Promise<void> {
@@ -73,14 +75,11 @@ export class Marks {
 
   /** Pins at the places of violations and open comments; each says what it is and opens its entry. */
   pin(violations: Violation[], comments: Comment[], words: (one: Violation) => string, open: (tab: string) => void): void {
-    for (const pin of this.#pins) pin.remove();
-    this.#pins = [
-      ...violations.slice(0, MOST_PINS).map((one) => pinned(this.on.map, "!", "plan-pin plan-pin-rule", words(one), one.place, () => open("rules"))),
-      ...comments
-        .filter((one) => one.lon !== null && one.lat !== null && !one.resolved_at && one.thread === null)
-        .slice(0, MOST_PINS)
-        .map((one) => pinned(this.on.map, "…", "plan-pin plan-pin-talk", `${one.author}: ${one.body}`, [one.lon!, one.lat!], () => open("talk"))),
-    ];
+    const said = comments.filter((one) => one.lon !== null && one.lat !== null && !one.resolved_at && one.thread === null);
+    this.#pins.show([
+      ...violations.slice(0, MOST_PINS).map((one) => ({ sign: "!", kind: "rule" as const, words: words(one), at: one.place, act: () => open("rules") })),
+      ...said.slice(0, MOST_PINS).map((one) => ({ sign: "…", kind: "talk" as const, words: `${one.author}: ${one.body}`, at: [one.lon!, one.lat!] as [number, number], act: () => open("talk") })),
+    ]);
   }
 
   /** What the marks span: west, south, east, north; null where there are none. */
@@ -92,14 +91,6 @@ export class Marks {
     this.pin([], [], () => "", () => undefined);
     void this.renew(null);
   }
-}
-
-function pinned(map: MapLibre, sign: string, style: string, words: string, at: [number, number], act: () => void): Marker {
-  const made = button(sign, act, style);
-  made.title = words;
-  const marker = new Marker({ element: made, anchor: "bottom" }).setLngLat(at).addTo(map);
-  made.setAttribute("aria-label", words);
-  return marker;
 }
 
 /** The box about GeoJSON geometries. */

@@ -177,8 +177,8 @@ export class Workbench implements Planning {
     const account = this.#account;
     await account.renew().catch((error: unknown) => this.#bar.tell(error instanceof Refusal && error.message ? error.message : this.#say("away"), true));
     this.#paint();
-    // Figures may take long the first time: they come when they come.
-    void this.#strip.renew(account.branch);
+    this.#pin();
+    void this.#strip.renew(account.branch); // figures may take long the first time: they come when they come
     await Promise.all([this.#marks.renew(account.branch).catch(() => undefined), this.#judge()]);
   }
 

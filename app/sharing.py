@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN = ("/tiles/", "/styles/", "/fonts/", "/layers", "/ogc", "/scenes", "/changes", "/livez", "/readyz", "/whoami")
+OPEN = ("/tiles/", "/styles/", "/fonts/", "/layers", "/ogc", "/scenes", "/changes", "/livez", "/readyz")
 """Paths that any site may read."""
 EXPOSED = ("ETag", "Twin-Thinned", "Twin-Stale", "Content-Crs", "Link", "Retry-After")
 _ASKED = ("If-None-Match", "Range", "Accept")

@@ -1,7 +1,7 @@
 // Whether the service answers: where it does not, where tiles fail, or where the sign-in is over, the map says so once, keeps what it has, and
 // recovers by itself.
 import type { Map as MapLibre } from "maplibre-gl";
-import { at } from "./home";
+import { abroad, at } from "./home";
 import { button, element } from "./parts";
 
 const FIRST_MS = 1500;
@@ -74,8 +74,9 @@ export class Health {
   }
 
   async #ask(): Promise<void> {
-    const name = await fetch(at("/whoami"), { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) })
-      .then(async (answer) => (answer.ok ? ((await answer.json()) as { name: string }).name : null))
+    const away = abroad();
+    const name = await fetch(at(away ? "/readyz" : "/whoami"), { cache: "no-store", signal: AbortSignal.timeout(WAIT_MS) })
+      .then(async (answer) => (!answer.ok ? null : away ? "" : ((await answer.json()) as { name: string }).name))
       .catch(() => null);
     if (this.#timer === -1) return;
     this.#timer = 0;

@@ -10,3 +10,8 @@ export function settle(styleUrl: string): void {
 export function at(path: string): string {
   return new URL(path, origin || location.href).href;
 }
+
+/** Whether the map stands in somebody else's page, where nobody is signed in. */
+export function abroad(): boolean {
+  return origin !== "" && origin !== location.origin;
+}

@@ -132,25 +132,44 @@ export function talk(branch: Branch, found: Comment[], mayWrite: boolean, say: W
   return box;
 }
 
+interface Draft {
+  body: string;
+  at: [number, number] | null;
+  told: HTMLElement;
+}
+
+/** What is written and not sent, by branch: the list is made anew whenever somebody changes something. */
+const drafts = new Map<number, Draft>();
+
 function writing(branch: Branch, say: Words, acts: ListActs, send: (act: () => Promise<unknown>) => Promise<void>): HTMLElement {
   const form = element("form", "plan-form");
   const field = Object.assign(element("textarea"), { rows: 3, maxLength: 4000, required: true });
   field.setAttribute("aria-label", say("comment_new"));
   field.placeholder = say("comment_new");
-  let at: [number, number] | null = null;
-  const state = element("span", "plan-quiet");
+  const told = element("span", "plan-quiet");
+  const draft: Draft = { body: "", at: null, ...drafts.get(branch.id), told };
+  drafts.set(branch.id, draft);
+  field.value = draft.body;
+  field.addEventListener("input", () => (draft.body = field.value));
+  told.textContent = draft.at ? say("drawn_done") : "";
   const pin = button(say("comment_pin"), () => void acts.point().then((place) => {
-    at = place;
-    state.textContent = place ? say("drawn_done") : "";
+    const now = drafts.get(branch.id) ?? draft;
+    now.at = place;
+    now.told.textContent = place ? say("drawn_done") : "";
   }), "plan-act");
   const put = element("button", "plan-act plan-main", say("comment_send"));
   put.type = "submit";
   const row = element("div", "plan-acts");
-  row.append(put, pin, state);
+  row.append(put, pin, told);
   form.append(field, row);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (field.value.trim()) void send(() => ask(`/scenarios/${branch.id}/comments`, { body: { body: field.value.trim(), ...(at ? { at } : {}) } }));
+    const body = field.value.trim();
+    const put = async (): Promise<void> => {
+      await ask(`/scenarios/${branch.id}/comments`, { body: { body, ...(draft.at ? { at: draft.at } : {}) } });
+      drafts.delete(branch.id);
+    };
+    if (body) void send(put);
   });
   return form;
 }

@@ -78,8 +78,7 @@ class _Chunks:
         self._threads = threads
         self._session: Session | None = None
         self._made = self._make(database, actor, work, pool)
-        self._step: asyncio.Future[Any] | None = None
-        self._begun = False
+        self._step: asyncio.Future[Any] | None = None  # what `following` has not given yet
 
     def _make(self, database: Database, actor: Actor, work: Work, pool: Pool) -> Iterator[bytes]:
         with database.session(actor, pool=pool) as session:
@@ -90,18 +89,15 @@ class _Chunks:
                 self._session = None
 
     def begin(self) -> asyncio.Future[Any]:
-        """Start making the next chunk; `following` gives it."""
-        self._step = asyncio.get_running_loop().run_in_executor(self._threads, next, self._made, _END)
-        self._begun = True
+        """Start making the next chunk, where that is not done yet; `following` gives it."""
+        if self._step is None:
+            self._step = asyncio.get_running_loop().run_in_executor(self._threads, next, self._made, _END)
         return self._step
 
     async def following(self) -> bytes | None:
         """The next chunk, None at the end."""
-        step = self._step if self._begun else None
-        if step is None:
-            step = self.begin()
-        self._begun = False
-        found = await asyncio.shield(step)
+        found = await asyncio.shield(self.begin())
+        self._step = None
         return None if found is _END else bytes(found)
 
     async def end(self) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
@@ -21,9 +22,13 @@ import pytest
 
 from app import compose
 from layers.registry import Registry
+from tests.browser import CHROMIUM, FLAGS
 from twin.cluster import Cluster, locate
 from twin.db import Database
 from twin.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 TEMPLATE = "twin_template"
 
@@ -148,6 +153,17 @@ class Service:
             timeout=timeout,
             check=False,
         )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of one module."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
 
 
 SMALL_SCOPE = "1101"

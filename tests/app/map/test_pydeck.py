@@ -12,12 +12,11 @@ import pydeck as pdk
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from app.map.component import TwinMap
 from app.map.widget import MapWidget
 from tests.app.map.notebook import held
-from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import Service
 
 LON, LAT = 30.06, -1.95
@@ -62,14 +61,6 @@ LAYERS: dict[str, Callable[[], pdk.Layer]] = {
         "TextLayer", [{"at": [LON, LAT], "text": "KIGALI"}], get_position="at", get_text="text", get_size=90, get_color=RED
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

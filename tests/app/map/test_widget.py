@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.app.map.notebook import opened
-from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import Service
 
 SHOW = """
@@ -17,14 +13,6 @@ here = twin.connect({address!r})
 frame = here.layer("land.sectors").within("Gasabo").select("name").to_geodataframe()
 shown = here.show(frame, at="Gasabo", layers=["land.districts"])
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 def test_the_map_of_a_notebook_says_where_it_is_and_what_was_clicked(service: Service, browser: Browser) -> None:

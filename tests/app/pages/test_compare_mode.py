@@ -16,12 +16,11 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from app.pages.address import read_address
 from app.pages.compare import address_of, read_comparison
 from tests.app.pages.test_desk import AXE, SERIOUS
-from tests.browser import CHROMIUM, FLAGS
 
 if TYPE_CHECKING:
     from tests.conftest import Service
@@ -82,14 +81,6 @@ def _do(asked: httpx.Client, branch: int, operation: str, **parameters: Any) -> 
     """Runs a planning operation. `Any`: what it takes."""
     answer = asked.post(f"/scenarios/{branch}/operations/{operation}", json=parameters)
     assert answer.status_code == 200, answer.text
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

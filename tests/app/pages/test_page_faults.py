@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, sync_playwright
-
-from tests.browser import CHROMIUM, FLAGS
+from playwright.sync_api import Browser, Page, WebSocketRoute
 
 if TYPE_CHECKING:
     from tests.conftest import Service
 
 VIEW = "at=29.92,-1.98,7.9,0,0&on=land.districts,iot.sensors&lang=en&theme=light"
 PATIENCE_MS = 150_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.app.pages.test_desk import AXE, SERIOUS
-from tests.browser import CHROMIUM, FLAGS
 
 if TYPE_CHECKING:
     from tests.conftest import Service
@@ -47,14 +46,6 @@ class Seen:
         """How many features the branch changes, by the API."""
         answer = self.asked.get(f"/scenarios/{self.branch()}/diff?limit=1000")
         return len(answer.json()["differences"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from psycopg.types.json import Jsonb
+from rasterio.transform import from_origin
 
 from layers.ground import Ground
 from layers.indicators.catalogue import gather
@@ -123,3 +127,37 @@ def make_engine(registry: Registry, settings: Settings) -> MakeEngine:
 @pytest.fixture
 def engine(make_engine: MakeEngine) -> Engine:
     return make_engine()
+
+
+def lay_level_ground(country: Database, folder: Path, cover: int, classes: dict[str, str]) -> Path:
+    """Terrain at 1500 m and one land cover under the small country and a border about it, with their district; gives the terrain's file."""
+    west, south, east, north = WEST - 0.02, SOUTH - 0.02, WEST + 0.1, SOUTH + 0.1
+    step = 0.0005
+    shape = (round((north - south) / step), round((east - west) / step))
+    rasters = {"terrain": np.full(shape, 1500, np.int16), "landcover": np.full(shape, cover, np.uint8)}
+    with country.session(SYSTEM, pool="owner", unit=Unit("test", "level ground")) as session:
+        for name, values in rasters.items():
+            with rasterio.open(
+                folder / f"{name}.tif", "w", driver="GTiff", width=shape[1], height=shape[0], count=1,
+                dtype=values.dtype, crs="EPSG:4326", transform=from_origin(west, north, step, step),
+            ) as file:  # fmt: skip
+                file.write(values, 1)
+            session.execute(
+                "insert into twin.raster (name, layer, path, west, south, east, north, metadata) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    name,
+                    f"land.{name}",
+                    str(folder / f"{name}.tif"),
+                    west,
+                    south,
+                    east,
+                    north,
+                    Jsonb({"order": 1, "classes": classes}),
+                ),
+            )
+        session.execute(
+            "insert into land.districts (id, geom, origin, name) values"
+            " ('11', st_multi(st_makeenvelope(%s, %s, %s, %s, 4326)), 'schematic', 'All')",
+            (WEST, SOUTH, WEST + 8 * SIDE, SOUTH + 6 * SIDE),
+        )
+    return folder / "terrain.tif"

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import shapely
-from rasterio.transform import from_origin
 
 from layers.ground import Ground
 from layers.indicators import access
@@ -16,7 +14,7 @@ from layers.indicators.engine import Engine
 from layers.indicators.spec import Figure
 from layers.models.friction import FLAT_KMH
 from layers.registry import Registry
-from tests.layers.indicators.conftest import SIDE, SOUTH, WEST, MakeEngine
+from tests.layers.indicators.conftest import SOUTH, WEST, MakeEngine, lay_level_ground
 from twin.access import ANONYMOUS, SYSTEM, Actor, actor
 from twin.db import Database, Unit
 from twin.grid import BBox
@@ -34,29 +32,8 @@ NAMES = ("access.health.within_15", "access.health.within_30", "access.health.wi
 @pytest.fixture(scope="module")
 def walked_country(country: Database, tmp_path_factory: pytest.TempPathFactory) -> Database:
     """The small country with a border about it, level at 1500 m, all settled but for a lake, and one health post."""
-    folder: Path = tmp_path_factory.mktemp("rasters")
-    west, south, east, north = WEST - 0.02, SOUTH - 0.02, WEST + 0.1, SOUTH + 0.1
-    step = 0.0005
-    shape = (round((north - south) / step), round((east - west) / step))
-    cover = np.full(shape, 13, np.uint8)
-    for name, values in (("terrain", np.full(shape, 1500, np.int16)), ("cover", cover)):
-        with rasterio.open(
-            folder / f"{name}.tif", "w", driver="GTiff", width=shape[1], height=shape[0], count=1, dtype=values.dtype,
-            crs="EPSG:4326", transform=from_origin(west, north, step, step),
-        ) as file:  # fmt: skip
-            file.write(values, 1)
+    lay_level_ground(country, tmp_path_factory.mktemp("rasters"), 13, {"12": "water", "13": "settlement"})
     with country.session(SYSTEM, pool="owner", unit=Unit("test", "access")) as session:
-        for layer, name in (("land.terrain", "terrain"), ("land.landcover", "cover")):
-            session.execute(
-                "insert into twin.raster (name, layer, path, west, south, east, north, metadata) values (%s, %s, %s, %s, %s, %s, %s,"
-                """ '{"order": 1, "classes": {"12": "water", "13": "settlement"}}')""",
-                (name, layer, str(folder / f"{name}.tif"), west, south, east, north),
-            )
-        session.execute(
-            "insert into land.districts (id, geom, origin, name) values"
-            " ('11', st_multi(st_makeenvelope(%s, %s, %s, %s, 4326)), 'schematic', 'All')",
-            (WEST, SOUTH, WEST + 8 * SIDE, SOUTH + 6 * SIDE),
-        )
         session.execute(
             "insert into services.health_posts (id, geom, origin, classification, name) values"
             " ('hp:1', st_setsrid(st_makepoint(%s, %s), 4326), 'open-data', 'restricted', 'One')",

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import shapely
-from rasterio.transform import from_origin
 
 from layers.ground import Ground
 from layers.indicators import access
@@ -18,7 +16,7 @@ from layers.indicators.engine import Engine
 from layers.indicators.relief import ROOF_HOURS
 from layers.indicators.spec import Floats
 from layers.registry import Registry
-from tests.layers.indicators.conftest import CODES, SIDE, SOUTH, WEST, corner
+from tests.layers.indicators.conftest import CODES, SIDE, SOUTH, WEST, corner, lay_level_ground
 from tests.layers.indicators.test_physical import Valley
 from twin.access import SYSTEM, actor
 from twin.crs import to_national, to_wgs84
@@ -147,28 +145,8 @@ def test_jobs_that_a_shock_brings_or_takes_count_where_it_strikes_at_every_level
 @pytest.fixture(scope="module")
 def marsh(country: Database, tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, Path]:
     """The small country level and all wetland, with one road due east from a health post."""
-    folder = tmp_path_factory.mktemp("marsh")
-    west, south, east, north = WEST - 0.02, SOUTH - 0.02, WEST + 0.1, SOUTH + 0.1
-    step = 0.0005
-    shape = (round((north - south) / step), round((east - west) / step))
-    for name, values in (("terrain", np.full(shape, 1500, np.int16)), ("cover", np.full(shape, 9, np.uint8))):
-        with rasterio.open(
-            folder / f"{name}.tif", "w", driver="GTiff", width=shape[1], height=shape[0], count=1, dtype=values.dtype,
-            crs="EPSG:4326", transform=from_origin(west, north, step, step),
-        ) as file:  # fmt: skip
-            file.write(values, 1)
+    terrain = lay_level_ground(country, tmp_path_factory.mktemp("marsh"), 9, {"9": "wetland"})
     with country.session(SYSTEM, pool="owner", unit=Unit("test", "marsh")) as session:
-        for layer, name in (("land.terrain", "terrain"), ("land.landcover", "cover")):
-            session.execute(
-                "insert into twin.raster (name, layer, path, west, south, east, north, metadata) values (%s, %s, %s, %s, %s, %s, %s,"
-                """ '{"order": 1, "classes": {"9": "wetland"}}')""",
-                (name, layer, str(folder / f"{name}.tif"), west, south, east, north),
-            )
-        session.execute(
-            "insert into land.districts (id, geom, origin, name) values"
-            " ('11', st_multi(st_makeenvelope(%s, %s, %s, %s, 4326)), 'schematic', 'All')",
-            (WEST, SOUTH, WEST + 8 * SIDE, SOUTH + 6 * SIDE),
-        )
         session.execute(
             "insert into services.health_posts (id, geom, origin, name) values"
             " ('hp:1', st_setsrid(st_makepoint(30.01, -1.97), 4326), 'open-data', 'One')"
@@ -177,7 +155,7 @@ def marsh(country: Database, tmp_path_factory: pytest.TempPathFactory) -> tuple[
             "insert into infrastructure.roads (id, geom, origin, class) values"
             " ('east', st_setsrid(st_makeline(st_makepoint(30.01, -1.97), st_makepoint(30.07, -1.97)), 4326), 'surveyed', 'track')"
         )
-    return country, folder / "terrain.tif"
+    return country, terrain
 
 
 def test_a_closed_road_is_walked_round_at_the_speed_of_the_ground(

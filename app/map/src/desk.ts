@@ -76,7 +76,7 @@ export class Desk {
     });
     const shown = (): string[] => Object.entries(on.model().layers).filter(([name, state]) => state.visible && !name.includes(":")).map(([name]) => name);
     this.#share = new SharePanel({ texts, picture: () => on.picture(), layers: shown, title: (layer) => on.facts()[layer]?.title ?? layer, bounds: () => viewportOf(on.map).bounds });
-    this.#sun = new Sun(on.map, (sun) => on.solids()?.shine(sun));
+    this.#sun = new Sun(on.map, { shine: (sun) => on.solids()?.shine(sun), shown: (layer) => on.model().layers[layer]?.visible ?? false });
     this.#flood = new Flood(on.map);
     this.#flowsPanel = new FlowsPanel(() => on.draw());
     this.#tour = new Tour(this.panels);

@@ -27,6 +27,28 @@ export function figure(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: digits }).replaceAll(",", "\u202f");
 }
 
+const REACHABLE = "button, summary, input, textarea, select, a[href]";
+
+/** Puts a list made anew in the place of the one before: who stood on a button or a field stands on the same again, what
+ * was written and unfolded stays so, and nothing scrolls. */
+export function renewed(box: HTMLElement, made: HTMLElement): void {
+  const within = box.getRootNode() as Document | ShadowRoot;
+  const focused = box.contains(within.activeElement) ? within.activeElement : null;
+  const called = (one: Element): string => `${one.tagName} ${one.ariaLabel ?? one.textContent}`;
+  const alike = (root: Element, name: string): HTMLElement[] => [...root.querySelectorAll<HTMLElement>(REACHABLE)].filter((one) => called(one) === name);
+  const index = focused ? alike(box, called(focused)).indexOf(focused as HTMLElement) : -1;
+  const unfolded = new Set([...box.querySelectorAll("details[open] > summary")].map((one) => one.parentElement!.textContent));
+  const written = [...box.querySelectorAll("textarea")];
+  const top = box.scrollTop;
+  box.replaceChildren(made);
+  for (const one of box.querySelectorAll("textarea")) one.value ||= written.find((before) => before.ariaLabel === one.ariaLabel)?.value ?? "";
+  for (const one of box.querySelectorAll("details")) one.open ||= unfolded.has(one.textContent);
+  const again = focused ? alike(box, called(focused))[index] : undefined;
+  again?.focus({ preventScroll: true });
+  if (focused instanceof HTMLTextAreaElement && again instanceof HTMLTextAreaElement) again.setSelectionRange(focused.selectionStart, focused.selectionEnd);
+  box.scrollTop = top;
+}
+
 /** How long ago a moment was, in minutes, hours or days. */
 export function age(milliseconds: number, texts: Record<string, string>): string {
   const minutes = Math.max(0, Math.round(milliseconds / 60_000));

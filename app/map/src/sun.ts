@@ -6,6 +6,8 @@ import { clock, element, figure, labelled } from "./parts";
 import { LOWEST_DEG, shadowOf, sunAt, type SunPlace } from "./sunlight";
 
 const SOURCE = "twin:shadows";
+/** Draws nothing: it keeps the footprints coming where the buildings stand as meshes, and their own style layer is off. */
+const CASTERS = "twin:casters";
 const BUILDINGS = "infrastructure.buildings";
 const NEAREST = 14.5;
 const MOST = 12_000;
@@ -14,6 +16,12 @@ const BEFORE = { anchor: "map" as const, position: [1.4, 45, 35] as [number, num
 const KIGALI_OFFSET_H = 2;
 /** The view has come to rest, and its tiles have had time to come: milliseconds. */
 const REST_MS = 900;
+
+export interface SunActs {
+  /** Lights what stands as meshes; null: as the map is lit. */
+  shine(sun: SunPlace | null): void;
+  shown(layer: string): boolean;
+}
 
 export class Sun {
   readonly body = element("div", "twin-sun");
@@ -26,7 +34,7 @@ export class Sun {
 
   constructor(
     private readonly map: MapLibre,
-    private readonly shine: (sun: SunPlace | null) => void,
+    private readonly on: SunActs,
   ) {
     this.#told.setAttribute("role", "status");
     this.#hills = new Hillshadows(map, (state) => {
@@ -36,10 +44,17 @@ export class Sun {
     for (const field of [this.#date, this.#hour]) field.addEventListener("input", () => this.draw());
     map.on("idle", () => this.#idle());
     // While sensors move the map is never idle.
-    map.on("moveend", () => {
-      window.clearTimeout(this.#resting);
-      this.#resting = window.setTimeout(() => this.#idle(), REST_MS);
+    map.on("moveend", () => this.#rest());
+    map.on("sourcedata", (event) => {
+      if (this.#on && event.sourceId === BUILDINGS && event.tile) this.#rest(true);
     });
+  }
+
+  /** Looks again in a while; `anew`: there are other footprints than before. */
+  #rest(anew = false): void {
+    window.clearTimeout(this.#resting);
+    if (anew) this.#drawnFor = "";
+    this.#resting = window.setTimeout(() => this.#idle(), REST_MS);
   }
 
   #resting = 0;
@@ -60,11 +75,11 @@ export class Sun {
   close(): void {
     this.#on = false;
     this.#drawnFor = "";
-    if (this.map.getLayer(SOURCE)) this.map.removeLayer(SOURCE);
+    for (const id of [SOURCE, CASTERS]) if (this.map.getLayer(id)) this.map.removeLayer(id);
     if (this.map.getSource(SOURCE)) this.map.removeSource(SOURCE);
     this.#hills.clear();
     this.map.setLight(BEFORE);
-    this.shine(null);
+    this.on.shine(null);
   }
 
   /** The view has come to rest: what it newly shows throws its shadow too. */
@@ -73,7 +88,7 @@ export class Sun {
   }
 
   #key(): string {
-    return `${this.map.getBounds().toArray().flat().map((one) => one.toFixed(5))} ${this.#moment()} ${Boolean(this.map.getSource(SOURCE))} ${this.map.areTilesLoaded()}`;
+    return `${this.map.getBounds().toArray().flat().map((one) => one.toFixed(5))} ${this.#moment()} ${Boolean(this.map.getSource(SOURCE))} ${this.on.shown(BUILDINGS)} ${this.map.areTilesLoaded()}`;
   }
 
   #moment(): number {
@@ -89,7 +104,7 @@ export class Sun {
     const down = sun.altitude < LOWEST_DEG;
     const features = far || down ? [] : this.#shadows(sun);
     this.#put(features);
-    this.shine(down ? null : sun);
+    this.on.shine(down ? null : sun);
     this.map.setLight({ anchor: "map", position: [1.5, sun.azimuth, Math.max(0, 90 - sun.altitude)] });
     if (down) this.#hills.clear();
     else this.#hills.show(moment);
@@ -106,7 +121,9 @@ export class Sun {
   }
 
   #shadows(sun: SunPlace): object[] {
-    if (!this.map.getSource(BUILDINGS)) return [];
+    if (!this.map.getSource(BUILDINGS) || !this.on.shown(BUILDINGS)) return [];
+    if (!this.map.getLayer(CASTERS))
+      this.map.addLayer({ id: CASTERS, type: "fill", source: BUILDINGS, "source-layer": BUILDINGS, paint: { "fill-opacity": 0 } });
     const seen = new Set<unknown>();
     const made: object[] = [];
     for (const one of this.map.querySourceFeatures(BUILDINGS, { sourceLayer: BUILDINGS })) {

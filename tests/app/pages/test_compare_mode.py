@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,11 +20,11 @@ from playwright.sync_api import Browser, Page
 from app.pages.address import read_address
 from app.pages.compare import address_of, read_comparison
 from tests.app.pages.test_desk import AXE, SERIOUS
+from tests.browser import PATIENCE_MS, login_address, new_page
 
 if TYPE_CHECKING:
     from tests.conftest import Service
 
-PATIENCE_MS = 120_000
 PLACE = "1101"
 LAYERS = "on=infrastructure.buildings,land.districts,land.terrain"
 
@@ -85,7 +84,7 @@ def _do(asked: httpx.Client, branch: int, operation: str, **parameters: Any) -> 
 
 @pytest.fixture(scope="module")
 def seen(browser: Browser, service: Service, branches: Branches) -> Seen:
-    page = _page(browser)
+    page = new_page(browser, width=1200, height=800)
     watched = Seen(page)
     own = urlsplit(service.address).netloc
 
@@ -96,10 +95,7 @@ def seen(browser: Browser, service: Service, branches: Branches) -> Seen:
 
     page.on("request", heard)
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
-    login = service.twin("login", "--actor", "a planner", "--role", "planner")
-    link = re.search(r"/login\?token=\S+", login.stdout.replace("\n", ""))
-    assert link, login.stdout + login.stderr
-    page.goto(service.address + link[0], wait_until="commit")
+    page.goto(login_address(service, "planner"), wait_until="commit")
     view = f"at={branches.lon},{branches.lat},17.5,50,0&{LAYERS}"
     page.goto(
         f"{service.address}/app?{view}&compare=base,{branches.first}&place={PLACE}&groups=built",
@@ -107,13 +103,6 @@ def seen(browser: Browser, service: Service, branches: Branches) -> Seen:
     )
     page.locator(f'.twin-cmp[data-ready="base,{branches.first}"]').wait_for()
     return watched
-
-
-def _page(browser: Browser, **options: Any) -> Page:
-    page = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options}).new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.add_init_script("localStorage.setItem('twin-tour-seen', 'yes')")
-    return page
 
 
 @pytest.mark.parametrize(
@@ -287,7 +276,7 @@ def test_a_deleted_branch_is_said_to_be_gone(seen: Seen, service: Service) -> No
 
 
 def test_who_is_not_signed_in_is_told_how(browser: Browser, service: Service) -> None:
-    page = _page(browser, viewport={"width": 390, "height": 760})
+    page = new_page(browser, width=390, height=760)
     page.goto(
         f"{service.address}/app?at=29.92,-1.98,7.9,0,0&on=land.districts&mode=compare", wait_until="domcontentloaded"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.app.pages.test_desk import AXE, SERIOUS
+from tests.browser import login_address, new_page, said
 
 if TYPE_CHECKING:
     from tests.conftest import Service
 
-PATIENCE_MS = 120_000
 NAME = "An afternoon's plan"
 LAYERS = "on=infrastructure.buildings,infrastructure.roads,land.districts"
 FURTHER = 10
@@ -61,7 +60,7 @@ def view(service: Service) -> str:
 def seen(browser: Browser, service: Service, view: str) -> Iterator[Seen]:
     headers = {"Authorization": f"Bearer {service.tokens['planner']}"}
     with httpx.Client(base_url=service.address, headers=headers, timeout=60) as asked:
-        watched = Seen(_page(browser, width=1100, height=760), asked)
+        watched = Seen(new_page(browser, width=1100, height=760), asked)
         own = urlsplit(service.address).netloc
 
         def heard(request: Any) -> None:
@@ -71,25 +70,10 @@ def seen(browser: Browser, service: Service, view: str) -> Iterator[Seen]:
 
         watched.page.on("request", heard)
         watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
-        watched.page.goto(_login(service, "planner"), wait_until="commit")
+        watched.page.goto(login_address(service, "planner"), wait_until="commit")
         watched.page.goto(f"{service.address}/app?{view}", wait_until="domcontentloaded")
         watched.page.locator('.twin-stage[data-plan="ready"]').wait_for()
         yield watched
-
-
-def _login(service: Service, role: str) -> str:
-    """The address that signs somebody in with a role."""
-    login = service.twin("login", "--actor", f"a {role}", "--role", role)
-    link = re.search(r"/login\?token=\S+", login.stdout.replace("\n", ""))
-    assert link, login.stdout + login.stderr
-    return service.address + link[0]
-
-
-def _page(browser: Browser, *, width: int, height: int) -> Page:
-    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.add_init_script("localStorage.setItem('twin-tour-seen', 'yes')")
-    return page
 
 
 def test_a_branch_is_made_and_stands_in_the_address(seen: Seen) -> None:
@@ -154,11 +138,11 @@ def test_z_takes_the_fill_back_and_shift_z_puts_it_on_again(seen: Seen) -> None:
     filled = seen.differences()
     done = page.locator(".plan-done")
     page.locator(".plan-tabs [aria-selected=true]").press("z")
-    page.wait_for_function(_said(".plan-done", "was taken back"))
+    page.wait_for_function(said(".plan-done", "was taken back"))
     assert seen.differences() == 1
     page.locator(".plan-redo:enabled").wait_for()
     page.locator(".plan-tabs [aria-selected=true]").press("Shift+Z")
-    page.wait_for_function(_said(".plan-done", "put on again"))
+    page.wait_for_function(said(".plan-done", "put on again"))
     assert seen.differences() == filled
     assert "plan-wrong" not in (done.get_attribute("class") or "")
 
@@ -291,13 +275,13 @@ def test_nothing_failed_and_no_foreign_host_was_asked(seen: Seen) -> None:
 def test_who_is_not_signed_in_is_told_how_and_a_branch_that_is_not_there_is_said_to_be_gone(
     browser: Browser, service: Service, view: str
 ) -> None:
-    page = _page(browser, width=900, height=600)
+    page = new_page(browser, width=900, height=600)
     page.goto(f"{service.address}/app?{view}&branch=987654", wait_until="domcontentloaded")
     told = page.locator(".plan-sign-in")
     told.wait_for()
     assert "twin login" in told.inner_text()
     assert page.locator('[data-new="branch"]').count() == 0
-    page.wait_for_function(_said(".plan-done", "987654"))
+    page.wait_for_function(said(".plan-done", "987654"))
     page.context.close()
 
 
@@ -333,10 +317,3 @@ def _count(selector: str, count: int) -> str:
     return f"""() => {{ const find = root => [...root.querySelectorAll('{selector}'),
       ...[...root.querySelectorAll('*')].flatMap(one => one.shadowRoot ? find(one.shadowRoot) : [])];
       return find(document).length === {count}; }}"""
-
-
-def _said(selector: str, words: str) -> str:
-    """JavaScript: whether an element, wherever a shadow hides it, says some words."""
-    return f"""() => {{ const find = root => root.querySelector('{selector}') ??
-      [...root.querySelectorAll('*')].map(one => one.shadowRoot && find(one.shadowRoot)).find(Boolean);
-      return find(document)?.textContent.includes('{words}') ?? false; }}"""

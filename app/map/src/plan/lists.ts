@@ -168,6 +168,7 @@ function writing(branch: Branch, say: Words, acts: ListActs, send: (act: () => P
     const put = async (): Promise<void> => {
       await ask(`/scenarios/${branch.id}/comments`, { body: { body, ...(draft.at ? { at: draft.at } : {}) } });
       drafts.delete(branch.id);
+      field.value = "";
     };
     if (body) void send(put);
   });

@@ -55,6 +55,7 @@ export async function review(branch: Branch, rights: Rights, say: Words, changed
     try {
       await ask(`/scenarios/${branch.id}/${path}`, { body });
       result.replaceChildren();
+      note.value = "";
       await changed(words);
     } catch (error) {
       result.replaceChildren(refusal(error, say));

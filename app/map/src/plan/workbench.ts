@@ -1,7 +1,7 @@
 // The workbench of a branch: the panel beside the map, the bar and the strip over it, and what is drawn and picked on the map.
 import type { Layer } from "@deck.gl/core";
 import type { Picked } from "../model";
-import { element } from "../parts";
+import { element, renewed } from "../parts";
 import type { Planning, PlanMap, PlanModel } from "../planning";
 import type { Ground } from "../sensors";
 import { factsOf } from "../style";
@@ -265,7 +265,7 @@ export class Workbench implements Planning {
           await this.#renew();
         },
       });
-      if (this.#tab === tab && this.#account.branch?.id === branch.id && this.#body.firstChild !== made) this.#body.replaceChildren(made);
+      if (this.#tab === tab && this.#account.branch?.id === branch.id && this.#body.firstChild !== made) renewed(this.#body, made);
     } catch (error) {
       if (this.#tab === tab) this.#body.replaceChildren(refusal(error, say));
     }

@@ -1,6 +1,6 @@
 """Who asks: an ASGI layer in front of everything that turns a token or a cookie into an `Actor`.
 
-It also refuses hosts that are not ours (DNS rebinding), and cookie writes and WebSockets from other origins. What it finds lies in
+A GET may bring a signature instead (`twin.signing`); it is taken off the address before the application sees it. It also refuses hosts that are not ours (DNS rebinding), and cookie writes and WebSockets from other origins. What it finds lies in
 `scope["twin.actor"]`. A token's answer is remembered for a few seconds, so a revoked one may live that long.
 """
 
@@ -19,9 +19,10 @@ from anyio import to_thread
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twin.access import ANONYMOUS, Actor, issue, redeem, revoke, sign_in
+from twin.access import ANONYMOUS, Actor, issue, redeem, revoke, sign_in, signer
 from twin.errors import NotAuthenticated, TwinError
 from twin.http import of_error, problem
+from twin.signing import PARAMETER, Signature, unknown_signature
 
 if TYPE_CHECKING:
     from twin.db import Database
@@ -89,6 +90,7 @@ class Gate:
         self.origins = frozenset(settings.origins)
         self._remembered: dict[bytes, tuple[float, Actor | None]] = {}
         self._judged: dict[Asker, tuple[float, Actor]] = {}
+        self._signers: dict[bytes, tuple[float, tuple[bytes, Actor] | None]] = {}
 
     def judged(self, asker: Asker) -> Actor | None:
         """Whom a GET with these headers was found to come from within the last seconds; None: let it through the gate."""
@@ -104,7 +106,9 @@ class Gate:
             refusal = self._refusal(scope, headers)
             if refusal is None and scope["type"] == "http" and scope["path"] in {"/login", "/logout"}:
                 refusal = await self._session(scope, headers)
-            if refusal is None:
+            if refusal is None and (signature := _signature(scope, headers)):
+                scope["twin.actor"] = await self._signed(scope, signature)
+            elif refusal is None:
                 scope["twin.actor"], until = await self._actor(headers)
                 if len(self._judged) >= MOST_REMEMBERED:
                     self._judged.clear()
@@ -167,6 +171,22 @@ class Gate:
             return found or ANONYMOUS, until
         return ANONYMOUS, math.inf
 
+    async def _signed(self, scope: Scope, text: str) -> Actor:
+        """Who reads by a signed address; NotAuthenticated where the signature does not stand."""
+        signature = Signature.read(text)
+        now = time.monotonic()
+        known = self._signers.get(signature.id)
+        if known is None or known[0] <= now:
+            found = await to_thread.run_sync(lambda: signer(self.database, signature.id))
+            if len(self._signers) >= MOST_REMEMBERED:
+                self._signers.clear()
+            known = self._signers[signature.id] = (now + REMEMBER_S, found)
+        if known[1] is None:
+            raise unknown_signature()
+        key, actor = known[1]
+        signature.check(key, scope["path"])
+        return actor
+
     async def _redeem(self, secret: str, kind: Literal["bearer", "cookie"]) -> tuple[float, Actor | None]:
         key = hashlib.sha256(f"{kind}:{secret}".encode()).digest()
         now = time.monotonic()
@@ -210,6 +230,22 @@ class Gate:
             revoke(self.database, found, secret=cookie)
         self._remembered.clear()
         self._judged.clear()
+
+
+def _signature(scope: Scope, headers: dict[str, str]) -> str | None:
+    """The signature in the address of a GET without a token, which is taken out of the address and kept in the scope."""
+    query: bytes = scope.get("query_string", b"")
+    if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or "authorization" in headers:
+        return None
+    words = query.split(b"&")
+    named = f"{PARAMETER}=".encode()
+    found = [word for word in words if word.startswith(named)]
+    if not found:
+        return None
+    scope["query_string"] = b"&".join(word for word in words if not word.startswith(named))
+    text = found[0].removeprefix(named).decode("latin-1")
+    scope["twin.signature"] = text
+    return text
 
 
 def login_link(database: Database, base: str, *, name: str, role: str, ttl: timedelta) -> str:

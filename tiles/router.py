@@ -21,6 +21,7 @@ from twin.access import Actor
 from twin.errors import BadInput, NotFound
 from twin.grid import Tile, checked
 from twin.http import ActorHere
+from twin.signing import carried
 
 Catalogue = Callable[[Actor], Awaitable[Iterable[Mapping[str, Any]]]]
 """Gives the entries of `/layers` that an actor may see."""
@@ -94,6 +95,7 @@ def _add_vectors(made: APIRouter, vectors: VectorTiles) -> None:
         names = ",".join(layer.name for layer in chosen)
         query = f"?{request.url.query}" if request.url.query else ""
         address = f"{str(request.base_url).rstrip('/')}/tiles/{names}/{{z}}/{{x}}/{{y}}.mvt{query}"
+        address = carried(address, request.scope.get("twin.signature"))
         return _json(await vectors.tilejson(chosen, actor=actor, address=address))
 
 
@@ -126,6 +128,7 @@ def _add_rasters(made: APIRouter, rasters: RasterTiles, vectors: VectorTiles) ->
         picture = rasters.named(request.url.path.rpartition("/")[2].removesuffix(".json"), actor)
         described = await vectors.tilejson((picture.layer,), actor=actor, address="")
         address = f"{str(request.base_url).rstrip('/')}/tiles/{picture.name}/{{z}}/{{x}}/{{y}}.png"
+        address = carried(address, request.scope.get("twin.signature"))
         document = await asyncio.to_thread(
             rasters.tilejson, picture, address=address, attribution=described["attribution"]
         )
@@ -156,7 +159,11 @@ def _add_looks(made: APIRouter, catalogue: Catalogue, fonts: Path) -> None:
         if theme is None:
             raise NotFound(f"there is no style {name[:40]!r}", remedy=f"the styles are {', '.join(styles.STYLES)}")
         base = str(request.base_url).rstrip("/") if absolute else ""
-        return _json(styles.style(await catalogue(actor), theme=theme, language=language, base=base))
+        document = styles.style(await catalogue(actor), theme=theme, language=language, base=base)
+        for source in document["sources"].values():
+            if "tiles" in source:
+                source["tiles"] = [carried(one, request.scope.get("twin.signature")) for one in source["tiles"]]
+        return _json(document)
 
     @made.get("/fonts/{file}", summary="A font of the map", response_class=FileResponse)
     async def font(file: str) -> Response:

@@ -117,6 +117,13 @@ def redeem(database: Database, secret: str, *, kind: Literal["bearer", "cookie"]
     return actor(row[1], row[2], row[0]) if row else None
 
 
+def signer(database: Database, ident: bytes) -> tuple[bytes, Actor] | None:
+    """The key that a token signs addresses with, by the name of the token in them, and who reads by them: its holder, as a viewer."""
+    with database.session(ANONYMOUS) as session:
+        row = session.execute("select key, tenant, actor from twin.signer(%s)", (ident,)).fetchone()
+    return (bytes(row[0]), actor(row[2], "viewer", row[1])) if row else None
+
+
 def sign_in(database: Database, login: str, *, lifetime: timedelta) -> IssuedToken:
     """Spend a login token for a cookie's. Raises NotAuthenticated for one that was used, is too old or is not known."""
     refused = NotAuthenticated(

@@ -58,15 +58,17 @@ def _sessions(address: str, count: int) -> None:
 
 
 def _session(address: str) -> None:
-    """A session as a browser has it: the page made, its socket opened, everything sent, the socket closed."""
-    from bokeh.client import pull_session
+    """A session as a browser has it: the page made, its socket opened, a question answered over it, the socket closed."""
+    from bokeh.client.session import ClientSession
     from bokeh.util.token import get_session_id
 
     page = httpx.get(f"{address}/app", timeout=PATIENCE_S)
     token = TOKEN.search(page.raise_for_status().text)
     if token is None:
         raise Unavailable("the page names no session", remedy=f"open {address}/app and read what it says")
-    session = pull_session(session_id=get_session_id(token[1]), url=f"{address}/app")
+    session = ClientSession(get_session_id(token[1]), f"{address.replace('http', 'ws', 1)}/app/ws")
     with contextlib.closing(session):
-        if not session.document.roots:
-            raise Unavailable("a session came without a page", remedy="read the service's log")
+        session.connect()
+        if not session.connected:
+            raise Unavailable("the socket of a session did not open", remedy="read the service's log")
+        session.force_roundtrip()

@@ -256,9 +256,9 @@ def _method(of: Comparison, line: Line, say: Words) -> Json:
     said = ", ".join(
         f"{number(count, 0)} {say(TOLD.get(name, name))}" for name, count in sorted(line.figures[0].origins.items())
     )
-    parameters = [f"{p.title} {of.parameters.get(p.name, p.default):g} {p.unit}" for p in one.parameters]
+    parameters = [f"{say(p.title)} {of.parameters.get(p.name, p.default):g} {p.unit}" for p in one.parameters]
     return {
-        "title": say.title(one.titles._asdict()), "name": one.name, "version": str(one.version), "origin": one.origin, "method": one.method,
+        "title": say.title(one.titles._asdict()), "name": one.name, "version": str(one.version), "origin": one.origin, "method": say.title(one.methods._asdict()),
         "parameters": "; ".join(parameters), "sources": "; ".join(one.sources),
         "origins": say("{counts} features in the first scenario", counts=said) if said else "",
     }  # fmt: skip

@@ -108,7 +108,7 @@ def _record(of: Comparison) -> Iterable[tuple[Cell, ...]]:
     for name, value in sorted(of.parameters.items()):
         yield (f"parameter {name}", value)
     for line in of.lines:
-        yield (f"method of {line.indicator.name}", line.indicator.method)
+        yield (f"method of {line.indicator.name}", line.indicator.methods.en)
         yield (f"sources of {line.indicator.name}", "; ".join(line.indicator.sources))
 
 

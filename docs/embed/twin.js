@@ -4,6 +4,12 @@ const asked = new URLSearchParams(location.search);
 /** The twin's address: ?twin=https://… in the page's own address, else this machine's usual one. */
 export const twin = (asked.get("twin") ?? "http://127.0.0.1:8000").replace(/\/+$/, "");
 
+/** A path of the twin as an address. With ?sig= in the page's own address it is signed, for readers without a token; placeholders stay. */
+export function signed(path) {
+  const sig = asked.get("sig");
+  return `${twin}${path}${sig ? `${path.includes("?") ? "&" : "?"}sig=${encodeURIComponent(sig)}` : ""}`;
+}
+
 /** Where the map begins: ?at=lon,lat,zoom, else Kigali. */
 export const [lon, lat, zoom] = (asked.get("at") ?? "30.06,-1.95,12").split(",").map(Number);
 
@@ -21,7 +27,7 @@ export const names = drawn.map((one) => one.layer);
 export async function read(path) {
   let answer;
   try {
-    answer = await fetch(twin + path, { credentials: "omit" });
+    answer = await fetch(signed(path), { credentials: "omit" });
   } catch {
     throw new Error(`No twin answers at ${twin}. Add ?twin= and its address to this page's own.`);
   }

@@ -40,24 +40,28 @@ ERROR = Parameter("speed_error", "", 0.25, 0.0, 1.0, "Standard error of the loga
 MINUTES = (15, 30, 60)
 
 _WORKING = "coalesce(t.status, 'working') in ('working', 'partly working')"
-KINDS: Mapping[str, tuple[Titles, Mapping[str, str], str]] = {
+NOTHING = Titles("", "", "")
+KINDS: Mapping[str, tuple[Titles, Mapping[str, str], Titles]] = {
     "health": (
         Titles("ivuriro", "health facility", "établissement de santé"),
-        {"services.health_posts": "", "services.health_centres": "", "services.hospitals": ""}, "",
+        {"services.health_posts": "", "services.health_centres": "", "services.hospitals": ""}, NOTHING,
     ),
-    "health_post": (Titles("ivuriro ry'ibanze", "health post", "poste de santé"), {"services.health_posts": ""}, ""),
-    "health_centre": (Titles("ikigo nderabuzima", "health centre", "centre de santé"), {"services.health_centres": ""}, ""),
-    "hospital": (Titles("ibitaro", "hospital", "hôpital"), {"services.hospitals": ""}, ""),
+    "health_post": (Titles("ivuriro ry'ibanze", "health post", "poste de santé"), {"services.health_posts": ""}, NOTHING),
+    "health_centre": (Titles("ikigo nderabuzima", "health centre", "centre de santé"), {"services.health_centres": ""}, NOTHING),
+    "hospital": (Titles("ibitaro", "hospital", "hôpital"), {"services.hospitals": ""}, NOTHING),
     "school": (
-        Titles("ishuri", "school", "école"), {"services.schools": ""}, " The survey of schools covers the east of the country alone.",
+        Titles("ishuri", "school", "école"), {"services.schools": ""},
+        Titles(" Amashuri azwi ni ayo mu burasirazuba bw'igihugu gusa.", " The survey of schools covers the east of the country alone.",
+               " Le relevé des écoles ne couvre que l'est du pays."),
     ),
     "water_point": (
         Titles("ivomo", "water point", "point d'eau"), {"infrastructure.water_points": _WORKING},
-        " Points that are broken, abandoned or planned do not count.",
+        Titles(" Amavomo yangiritse, yatawe cyangwa ateganyijwe ntabarwa.", " Points that are broken, abandoned or planned do not count.",
+               " Les points en panne, abandonnés ou prévus ne comptent pas."),
     ),
     "bus_stop": (
         Titles("aho bisi zihagarara", "bus stop", "arrêt de bus"), {"services.transit_stops": ""},
-        " Stops are known for Kigali alone.",
+        Titles(" Aho bisi zihagarara hazwi ni muri Kigali gusa.", " Stops are known for Kigali alone.", " Les arrêts ne sont connus qu'à Kigali."),
     ),
 }  # fmt: skip
 """Titles, layers with the condition that a site must meet, and what the method adds of its area of validity."""
@@ -113,17 +117,34 @@ def _provider(kind: str, layers: Mapping[str, str]) -> GridProvider:
     return GridProvider(grid_name(kind), "min", 1, make, inputs=inputs, rasters=("land.terrain", "land.landcover"))
 
 
-_WAY = (
+_WAY = Titles(
+    "n'inzira yihuse y'amaguru ku mihanda iri ku ikarita no ku butaka buyikikije, ku muvuduko wa Tobler bitewe n'ubuhaname n'ibitwikiriye ubutaka, mu "
+    "tuzu twa m 100; ibiyaga n'umupaka ntibyambukwa, imigezi irambukwa. Intera: 90 % by'imivuduko idashidikanywaho kimwe kuri bose.",
     "by the quickest walk over mapped roads and the ground between, at Tobler's speed by slope scaled by land cover, on a grid of "
-    "100 m; lakes and the border are not crossed, rivers are. Interval: 90 % of speeds that are uncertain for all alike."
+    "100 m; lakes and the border are not crossed, rivers are. Interval: 90 % of speeds that are uncertain for all alike.",
+    "par le chemin à pied le plus rapide sur les routes cartographiées et le terrain entre elles, à la vitesse de Tobler selon la pente et la couverture du "
+    "sol, sur une grille de 100 m ; on ne traverse ni lacs ni frontière, mais les rivières. Intervalle : 90 % de vitesses dont l'erreur est commune à tous.",
 )
 
 
+def _said(what: Titles, kind: str) -> Titles:
+    rw, en, fr = (f"{one} {way}{more}" for one, way, more in zip(what, _WAY, KINDS[kind][2], strict=True))
+    return Titles(rw, en, fr)
+
+
 def _indicator(
-    kind: str, name: str, titles: Titles, unit: str, what: str, numerator: Sum, denominator: Sum, *, scale: float = 1.0
+    kind: str,
+    name: str,
+    titles: Titles,
+    unit: str,
+    what: Titles,
+    numerator: Sum,
+    denominator: Sum,
+    *,
+    scale: float = 1.0,
 ) -> Indicator:
     return Indicator(
-        f"access.{kind}.{name}", titles, unit, f"{what} {_WAY}{KINDS[kind][2]}", numerator, denominator=denominator, scale=scale,
+        f"access.{kind}.{name}", titles, unit, _said(what, kind), numerator, denominator=denominator, scale=scale,
         fields=("people", "people_se"), grids=(grid_name(kind),), parameters=(SPEED, ERROR), sources=(TOBLER, REPORTED),
         persons=True, digits=1, group="access", origin="modelled",
     )  # fmt: skip
@@ -138,7 +159,12 @@ def _indicators(kind: str) -> tuple[Indicator, ...]:
                 f"Abagera ku {rw} mu minota {limit} n'amaguru", f"People within {limit} minutes' walk of a {en}",
                 f"Population à {limit} minutes à pied d'un {fr}",
             ),
-            "%", f"Share of people who reach a {en} within {limit} minutes", _within(kind, limit), count_people, scale=100.0,
+            "%",
+            Titles(
+                f"Igice cy'abaturage bagera ku {rw} mu minota {limit}", f"Share of people who reach a {en} within {limit} minutes",
+                f"Part de la population qui atteint un {fr} en {limit} minutes",
+            ),
+            _within(kind, limit), count_people, scale=100.0,
         )
         for limit in MINUTES
     )  # fmt: skip
@@ -148,7 +174,12 @@ def _indicators(kind: str) -> tuple[Indicator, ...]:
             f"Iminota mpuzandengo yo kugera ku {rw} n'amaguru", f"Mean minutes on foot to a {en}",
             f"Minutes moyennes à pied jusqu'à un {fr}",
         ),
-        "min", f"Mean over the people who have a way of half a day or less of the minutes to the nearest {en}",
+        "min",
+        Titles(
+            f"Impuzandengo, ku bantu bafite inzira itarenze igice cy'umunsi, y'iminota igeza ku {rw} ryegereye",
+            f"Mean over the people who have a way of half a day or less of the minutes to the nearest {en}",
+            f"Moyenne, pour ceux dont le trajet prend au plus une demi-journée, des minutes jusqu'au plus proche {fr},",
+        ),
         _minutes(kind), _people_with_a_way(kind),
     )  # fmt: skip
     return (*within, mean)

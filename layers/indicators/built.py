@@ -138,49 +138,64 @@ _FLOOR = ("floor_area_m2", "floor_area_se_m2")
 INDICATORS = (
     Indicator(
         "jobs", Titles("Akazi", "Jobs", "Emplois"), "jobs",
-        "Floor area by use over the floor that a job takes, of English shops and workshops or assumed, summed over the buildings of the place; and "
-        "the jobs that the shocks of a branch suppose there.",
+        Titles(
+            "Ubuso bw'amagorofa ku mikoreshereze bugabanywa n'ubuso umurimo umwe ufata (bw'amaduka n'inganda byo mu Bwongereza cyangwa bwafashwe), "
+            "bugateranywa ku nyubako zose; hongerwaho akazi gateganywa n'umushinga.",
+            "Floor area by use over the floor that a job takes, of English shops and workshops or assumed, summed over the buildings of the place; and "
+            "the jobs that the shocks of a branch suppose there.",
+            "Surface de plancher par usage divisée par celle que prend un emploi (commerces et ateliers anglais, ou hypothèse), sommée sur les bâtiments "
+            "du lieu ; plus les emplois que les chocs d'une variante y supposent.",
+        ),
         numerator=jobs, fields=("use", *_FLOOR), more=(More("land.shocks", supposed_jobs, ("jobs",)),), version=2, parameters=JOBS, sources=(DENSITIES, ASSUMED), group="people", origin="modelled",
     ),
     Indicator(
-        "buildings", Titles("Inyubako", "Buildings", "Bâtiments"), "buildings", "Number of buildings in the place.",
+        "buildings", Titles("Inyubako", "Buildings", "Bâtiments"), "buildings",
+        Titles("Umubare w'inyubako ziri aho hantu.", "Number of buildings in the place.", "Nombre de bâtiments du lieu."),
         numerator=count, group="built",
     ),
     Indicator(
         "floor_area", Titles("Ubuso bw'amagorofa", "Floor area", "Surface de plancher"), "m2",
-        "Floor of all storeys, summed over the buildings of the place.",
+        Titles("Ubuso bw'amagorofa yose, buteranyije ku nyubako zose z'aho hantu.", "Floor of all storeys, summed over the buildings of the place.",
+               "Plancher de tous les niveaux, sommé sur les bâtiments du lieu."),
         numerator=floor_area, fields=_FLOOR, group="built",
     ),
     *(
         Indicator(
             f"floor_area.{use}",
             Titles(f"Ubuso bw'amagorofa: {titles.rw}", f"Floor area, {titles.en}", f"Surface de plancher, {titles.fr}"), "m2",
-            f"Floor of all storeys of the buildings whose use is {titles.en}.",
+            Titles(f"Ubuso bw'amagorofa yose y'inyubako zikoreshwa: {titles.rw}.", f"Floor of all storeys of the buildings whose use is {titles.en}.",
+                   f"Plancher de tous les niveaux des bâtiments d'usage {titles.fr}."),
             numerator=_of_use(use), fields=("use", *_FLOOR), group="built",
         )
         for use, titles in USES.items()
     ),
     Indicator(
         "floor_area_ratio", Titles("Igipimo cy'amagorofa ku butaka", "Floor area ratio", "Coefficient d'occupation du sol"), "1",
-        "Floor area of the buildings over the land of the place, lakes left out.",
+        Titles("Ubuso bw'amagorofa bugabanyijwe n'ubutaka bw'aho hantu, ibiyaga bidashyizwemo.", "Floor area of the buildings over the land of the place, lakes left out.",
+               "Surface de plancher des bâtiments sur le terrain du lieu, lacs exclus."),
         numerator=floor_area, fields=_FLOOR, denominator=land_m2, denominator_layer=LAND, denominator_fields=("land_m2",),
         digits=3, group="built",
     ),
     Indicator(
         "coverage", Titles("Ubutaka bwubatsweho", "Ground covered by buildings", "Emprise au sol"), "%",
-        "Footprints of the buildings, in the national projection, over the land of the place, lakes left out.",
+        Titles("Ubutaka inyubako zicayeho, mu mushushanyo w'igihugu, bugabanyijwe n'ubutaka bw'aho hantu, ibiyaga bidashyizwemo.",
+               "Footprints of the buildings, in the national projection, over the land of the place, lakes left out.",
+               "Emprises des bâtiments, dans la projection nationale, sur le terrain du lieu, lacs exclus."),
         numerator=footprint, fields=("shape_area_m2",), denominator=land_m2, denominator_layer=LAND,
         denominator_fields=("land_m2",), scale=100.0, digits=2, group="built",
     ),
     Indicator(
         "density.dwellings", Titles("Ubucucike bw'inzu", "Dwellings per hectare", "Logements par hectare"), "dwellings/ha",
-        "Dwellings over the land of the place, lakes left out.",
+        Titles("Inzu zo guturamo zigabanyijwe n'ubutaka bw'aho hantu, ibiyaga bidashyizwemo.", "Dwellings over the land of the place, lakes left out.",
+               "Logements sur le terrain du lieu, lacs exclus."),
         numerator=dwellings, fields=("dwellings",), denominator=land_ha, denominator_layer=LAND, denominator_fields=("land_m2",),
         digits=2, group="built", origin="modelled",
     ),
     Indicator(
         "height.mean", Titles("Uburebure bw'inyubako", "Mean height of buildings", "Hauteur moyenne des bâtiments"), "m",
-        "Mean height of the buildings, each weighted by the ground that it covers; those without a height left out.",
+        Titles("Impuzandengo y'uburebure bw'inyubako, buri imwe ihabwa uburemere bw'ubutaka yicayeho; izidafite uburebure ntizibarwa.",
+               "Mean height of the buildings, each weighted by the ground that it covers; those without a height left out.",
+               "Hauteur moyenne des bâtiments, chacun pesé par le sol qu'il couvre ; ceux sans hauteur sont exclus."),
         numerator=tall, fields=("height_m", "height_se_m", "shape_area_m2"), denominator=known_tall, digits=1, group="built",
     ),
 )  # fmt: skip

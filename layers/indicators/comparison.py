@@ -114,7 +114,7 @@ def _line_document(line: Line, most_causes: int) -> Json:
     indicator = line.indicator
     return {
         "name": indicator.name, "title": indicator.titles._asdict(), "unit": indicator.unit, "digits": indicator.digits,
-        "origin": indicator.origin, "method": indicator.method, "sources": list(indicator.sources),
+        "origin": indicator.origin, "method": indicator.methods.en, "methods": indicator.methods._asdict(), "sources": list(indicator.sources),
         "figures": [
             {"value": one.value, "low": one.low, "high": one.high, "suppressed": one.suppressed, "remark": one.remark,
              "origins": dict(one.origins), "record": one.record}

@@ -68,26 +68,39 @@ def homes_on_the_grid(atoms: Atoms, parameters: Mapping[str, float]) -> Contribu
 INDICATORS = (
     Indicator(
         "energy.annual", Titles("Amashanyarazi akenerwa ku mwaka", "Electricity demand of a year", "Demande annuelle d'électricité"),
-        "MWh/a", "Dwellings on the grid and floors by use, each times a coefficient, every one an assumption; nothing is metered.",
+        "MWh/a",
+        Titles("Inzu zifite amashanyarazi n'amagorofa ku mikoreshereze, buri kimwe gikubwa n'umubare wafashwe; nta kapimwe.",
+               "Dwellings on the grid and floors by use, each times a coefficient, every one an assumption; nothing is metered.",
+               "Logements raccordés et planchers par usage, chacun fois un coefficient qui est une hypothèse ; rien n'est compté."),
         numerator=scaled(kwh, 1000.0), fields=FIELDS, parameters=(CONNECTED,),
         sources=cited(TABLE, "annual_per_dwelling", "annual_per_floor"), group="energy", origin="modelled",
     ),
     Indicator(
         "energy.peak", Titles("Amashanyarazi akenerwa cyane", "Electricity demand at the evening peak", "Demande d'électricité à la pointe du soir"),
-        "kW", "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system;"
-        " every coefficient is an assumption.",
+        "kW",
+        Titles("Ibikenerwa ku mwaka bigabanywa n'amasaha n'igipimo cya buri mikoreshereze, bikubwa n'igihurirana n'igihe cy'umugoroba; imibare yose ni iyafashwe.",
+               "Demand of a year over hours and load factor of each use, times what coincides with the evening peak of the system; every coefficient is an assumption.",
+               "Demande annuelle sur les heures et le facteur de charge de chaque usage, fois ce qui coïncide avec la pointe du soir ; chaque coefficient est une hypothèse."),
         numerator=scaled(_kw, 1.0), fields=FIELDS, parameters=(CONNECTED,), sources=cited(TABLE), group="energy", origin="modelled",
     ),
     Indicator(
         "energy.unserved", Titles("Amashanyarazi abura", "Demand left without supply", "Demande non desservie"), "kW",
-        "Demand at the evening peak of the buildings within the reach of a transformer or line that a branch supposes to fail, by the straight"
-        " distance to cells of 25 m; that a neighbour takes over is left out, and which feeder serves whom is not known.",
+        Titles(
+            "Ibikenerwa ku mugoroba n'inyubako ziri hafi ya transifoma cyangwa umuyoboro umushinga uteganya ko byapfa, ku ntera igororotse igana ku tuzu twa m 25; "
+            "ko uwegereye wabunganira ntibirimo, kandi umuyoboro ugaburira nde ntibizwi.",
+            "Demand at the evening peak of the buildings within the reach of a transformer or line that a branch supposes to fail, by the straight"
+            " distance to cells of 25 m; that a neighbour takes over is left out, and which feeder serves whom is not known.",
+            "Demande de pointe des bâtiments à portée d'un transformateur ou d'une ligne qu'une variante suppose en panne, à vol d'oiseau jusqu'à des cellules "
+            "de 25 m ; la reprise par un voisin est laissée de côté, et quel départ dessert qui n'est pas connu.",
+        ),
         numerator=unserved(scaled(_kw, 1.0)), fields=FIELDS, grids=(DARK,), parameters=(CONNECTED,), sources=cited(TABLE), group="energy",
         origin="modelled",
     ),
     Indicator(
         "energy.homes_unserved", Titles("Ingo zabuze amashanyarazi", "Homes left without supply", "Logements non desservis"), "dwellings",
-        "Dwellings on the grid within the reach of a transformer or line that a branch supposes to fail, by the straight distance to cells of 25 m.",
+        Titles("Inzu zifite amashanyarazi ziri hafi ya transifoma cyangwa umuyoboro umushinga uteganya ko byapfa, ku ntera igororotse igana ku tuzu twa m 25.",
+               "Dwellings on the grid within the reach of a transformer or line that a branch supposes to fail, by the straight distance to cells of 25 m.",
+               "Logements raccordés à portée d'un transformateur ou d'une ligne qu'une variante suppose en panne, à vol d'oiseau jusqu'à des cellules de 25 m."),
         numerator=unserved(homes_on_the_grid), fields=("dwellings",), grids=(DARK,), parameters=(CONNECTED,), group="energy", origin="modelled",
     ),
 )  # fmt: skip

@@ -27,7 +27,9 @@ def covered(classes: tuple[int, ...]) -> Sum:
 def _indicator(name: str, titles: Titles, classes: tuple[int, ...]) -> Indicator:
     return Indicator(
         f"land.{name}", titles, "ha",
-        "Footprints of buildings whose middle lies on such land cover of 2015; yards, roads and fields given up around them are not in it.",
+        Titles("Ubutaka inyubako zicayeho izo hagati hazo hari ku butaka nk'ubwo bwo mu 2015; imbuga, imihanda n'imirima yatawe iruhande ntibirimo.",
+               "Footprints of buildings whose middle lies on such land cover of 2015; yards, roads and fields given up around them are not in it.",
+               "Emprises des bâtiments dont le milieu est sur une telle couverture de 2015 ; cours, routes et champs abandonnés autour n'y sont pas."),
         numerator=covered(classes), fields=("shape_area_m2",), grids=(COVER,), sources=(SCHEME,), digits=2, group="land",
     )  # fmt: skip
 

@@ -79,11 +79,17 @@ def _count(signs: Mapping[str, float]) -> Sum:
     return count
 
 
-def _indicator(name: str, titles: Titles, what: str, signs: Mapping[str, float]) -> Indicator:
+def _indicator(name: str, titles: Titles, what: Titles, signs: Mapping[str, float]) -> Indicator:
     return Indicator(
         f"migration.{name}", titles, "people",
-        f"{what} in five years, modelled: flows between ten units, themselves a gravity model's, split to districts and moved by "
-        "jobs that come or go; 90 % by Monte Carlo, errors of all districts taken as shared.",
+        Titles(
+            f"{what.rw} mu myaka itanu, byaturutse ku cyitegererezo: ingendo hagati y'ibice icumi (na zo z'icyitegererezo cya gravity) zigabanyijwe mu turere kandi "
+            "zihindurwa n'akazi kaje cyangwa kagiye; 90 % bya Monte Carlo, amakosa y'uturere twose afatwa nk'asangiwe.",
+            f"{what.en} in five years, modelled: flows between ten units, themselves a gravity model's, split to districts and moved by "
+            "jobs that come or go; 90 % by Monte Carlo, errors of all districts taken as shared.",
+            f"{what.fr} en cinq ans, modélisés : flux entre dix unités, eux-mêmes d'un modèle gravitaire, répartis par district et déplacés par les emplois créés "
+            "ou perdus ; 90 % par Monte-Carlo, erreurs supposées communes à tous les districts.",
+        ),
         _count(signs), fields=("people",), layer=CENSUS,
         grids=tuple(f"migration.{way}.{part}" for way in signs for part in ("moves", "error")), sources=SOURCES, persons=True,
         counted=_count(dict.fromkeys(signs, 1.0)), valid=VALID, group="migration", origin="modelled",
@@ -91,11 +97,11 @@ def _indicator(name: str, titles: Titles, what: str, signs: Mapping[str, float])
 
 
 INDICATORS = (
-    _indicator("in", Titles("Abimukiye mu karere", "Moved in", "Arrivées"), "People who move in from other districts", {"in": 1}),
-    _indicator("out", Titles("Abimutse mu karere", "Moved out", "Départs"), "People who move out to other districts", {"out": 1}),
+    _indicator("in", Titles("Abimukiye mu karere", "Moved in", "Arrivées"), Titles("Abimuka baturutse mu tundi turere", "People who move in from other districts", "Arrivants d'autres districts"), {"in": 1}),
+    _indicator("out", Titles("Abimutse mu karere", "Moved out", "Départs"), Titles("Abimukira mu tundi turere", "People who move out to other districts", "Partants vers d'autres districts"), {"out": 1}),
     _indicator(
         "net", Titles("Ikinyuranyo cy'abimuka", "Net migration", "Solde migratoire"),
-        "People who move in from other districts less those who move out", {"in": 1, "out": -1},
+        Titles("Abimuka baza ukuyemo abagenda", "People who move in from other districts less those who move out", "Arrivants d'autres districts moins les partants"), {"in": 1, "out": -1},
     ),
 )  # fmt: skip
 GRIDS = tuple(

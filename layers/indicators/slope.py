@@ -31,7 +31,11 @@ def steep(of: Sum) -> Sum:
 def _indicator(name: str, titles: Titles, unit: str, of: Sum, fields: tuple[str, ...], *, persons: bool = False) -> Indicator:  # fmt: skip
     return Indicator(
         f"slope.{name}", titles, unit,
-        f"{titles.en}, by the slope of the cell of 30 m under the building's middle; terraces and cuts are finer than that.",
+        Titles(
+            f"{titles.rw}, hakurikijwe ubuhaname bw'akazu ka m 30 kari munsi yo hagati y'inyubako; amaterasi n'ahacukuwe ni duto kurusha utwo.",
+            f"{titles.en}, by the slope of the cell of 30 m under the building's middle; terraces and cuts are finer than that.",
+            f"{titles.fr}, selon la pente de la cellule de 30 m sous le milieu du bâtiment ; terrasses et déblais sont plus fins que cela.",
+        ),
         numerator=steep(of), fields=fields, grids=(SLOPE,), parameters=(STEEP,), sources=(HORN,), persons=persons, group="slope",
         origin="modelled",
     )  # fmt: skip

@@ -112,7 +112,7 @@ class More:
 class Indicator:
     """A named figure of a place: `numerator`, or `scale` x numerator / denominator.
 
-    name: "people", "access.health.within_30". method: one sentence. sources: what the method rests on, papers and data.
+    name: "people", "access.health.within_30". method: one sentence, best in all languages. sources: what the method rests on, papers and data.
     fields: columns of `layer` that the sums read, and SHAPE_FIELDS. grids: names of grid providers sampled at the atoms.
     parameters: its own; those of its grids join them. valid: the kinds of place it may be asked for.
     persons: it counts persons, or rests on them in a sum, and is suppressed below TWIN_MIN_CELL; persons are then read by groups
@@ -124,7 +124,7 @@ class Indicator:
     name: str
     titles: Titles
     unit: str
-    method: str
+    method: Titles | str
     numerator: Sum
     fields: tuple[str, ...] = ()
     layer: str = BUILDINGS
@@ -152,6 +152,11 @@ class Indicator:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise BadInput(f"{self.name!r} is not an indicator's name", remedy="use a-z, 0-9, _ and dots between")
+
+    @property
+    def methods(self) -> Titles:
+        """The method in all languages: where it is said once, the same in each."""
+        return self.method if isinstance(self.method, Titles) else Titles(self.method, self.method, self.method)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

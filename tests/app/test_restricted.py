@@ -9,12 +9,14 @@ from starlette.testclient import TestClient
 
 from app import outputs
 from app.api import create_app
+from app.auth import REMEMBER_S
 from layers.registry import Registry
 from tests.tiles import mvt
-from twin.access import SYSTEM, issue
+from twin.access import SYSTEM, actor, issue, revoke
 from twin.audit import Unit
 from twin.db import Database
 from twin.settings import Settings
+from twin.signing import sign
 
 LAYER = "services.hospitals"
 TILE = f"/tiles/{LAYER}/12/2390/2070.mvt"
@@ -65,6 +67,35 @@ def test_anonymous_does_not_find_it_in_catalogue_search_or_changes(client: tuple
     assert LAYER in service.get("/layers", headers=viewer).text
     assert service.get("/search?q=Hospital").json()["hits"] == []
     assert [hit["id"] for hit in service.get("/search?q=Hospital", headers=viewer).json()["hits"]] == ["one"]
+
+
+def test_a_signed_address_reads_what_it_was_signed_for_and_nothing_else(
+    client: tuple[TestClient, dict[str, str]], fresh_database: Database
+) -> None:
+    service, viewer = client
+    secret = viewer["Authorization"].removeprefix("Bearer ")
+    folder = f"/tiles/{LAYER}/"
+    words = {"sig": sign(secret, folder, ttl=timedelta(hours=1))}
+    for _ in range(2):  # from the cache too
+        assert service.get(TILE).status_code == 404
+        seen = service.get(TILE, params=words, headers={"Origin": "https://planner.example"})
+        assert seen.status_code == 200
+        assert seen.content == service.get(TILE, headers=viewer).content
+        assert seen.headers["access-control-allow-origin"] == "*"
+        assert seen.headers["cache-control"].startswith("private")
+        assert service.get(f"/tiles/{LAYER}.json", params=words).status_code == 401
+        assert service.get(f"/layers/{LAYER}", params=words).status_code == 401
+    assert service.post(f"{folder}x", params=words).status_code in {404, 405}
+
+    described = service.get(f"/tiles/{LAYER}.json", params={"sig": sign(secret, "/", ttl=timedelta(hours=1))})
+    address = described.json()["tiles"][0].replace("{z}/{x}/{y}", "12/2390/2070")
+    assert service.get(address).status_code == 200
+
+    assert revoke(fresh_database, actor("Uwase", "viewer"), secret=secret)
+    time.sleep(REMEMBER_S + 0.5)
+    refused = service.get(TILE, params=words)
+    assert refused.status_code == 401
+    assert "token was ended" in refused.json()["detail"]
 
 
 def test_its_tile_is_private_to_its_readers(client: tuple[TestClient, dict[str, str]]) -> None:

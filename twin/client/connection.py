@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 
 from twin.client.problems import error_of
 from twin.errors import BadInput, Unavailable
+from twin.signing import carried, sign
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import httpx
 
 Words = Mapping[str, str | int | float | bool | None]
@@ -36,13 +39,20 @@ class Connection:
                 f"{address[:100]!r} is not the address of a service", remedy="write it as http://127.0.0.1:8000"
             )
         self.address = address.rstrip("/")
-        headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
+        self._token = token.strip() if token else None
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         self._client = httpx.Client(
             base_url=self.address, headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S)
         )
 
     def close(self) -> None:
         self._client.close()
+
+    def signed(self, path: str, ttl: timedelta) -> str:
+        """The address of a path with a signature by this connection's token. Raises BadInput without a token, and as `twin.signing.sign`."""
+        if self._token is None:
+            raise BadInput("there is no token to sign with", remedy="connect with one: `twin token create` makes it")
+        return carried(self.address + path, sign(self._token, path, ttl=ttl))
 
     def get(self, path: str, words: Words | None = None) -> Any:
         """The JSON of a GET. `Any`: JSON. Raises what `twin.client.problems` tells, Unavailable where nobody answers."""

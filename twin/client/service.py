@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from twin.client import places
@@ -55,6 +55,12 @@ class Twin:
 
         served = self.connection.get("/openapi.json")["info"]["version"]
         return {"client": version("stanforis-twin"), "service": str(served)}
+
+    def signed(self, path: str, *, ttl: timedelta = timedelta(hours=1)) -> str:
+        """An address that reads `path` and all below it ("/tiles/land.parcels/") as a viewer of this connection's token, until `ttl` is over
+        or the token is: for a page whose readers have none. At most 31 days. Raises BadInput.
+        """
+        return self.connection.signed(path, ttl)
 
     def layers(self) -> pd.DataFrame:
         """The catalogue as this actor may know it, one layer a row by name: title, geometry, count, origins, licence and more."""

@@ -20,7 +20,11 @@ INDICATORS = (
     Indicator(
         "services.health_centres_per_10000",
         Titles("Ibigo nderabuzima ku bantu 10 000", "Health centres per 10,000 people", "Centres de santé pour 10 000 habitants"), "1/10 000",
-        "Health centres that lie in the place over the people of its buildings; who crosses its border to be treated is not in it.",
+        Titles(
+            "Ibigo nderabuzima biri aho hantu bigabanyijwe n'abatuye inyubako zaho; uwambuka imbibi ajya kwivuza ntabarwa.",
+            "Health centres that lie in the place over the people of its buildings; who crosses its border to be treated is not in it.",
+            "Centres de santé du lieu sur les habitants de ses bâtiments ; ceux qui passent ses limites pour se soigner n'y sont pas.",
+        ),
         numerator=each, layer="services.health_centres", denominator=count_people, denominator_layer=BUILDINGS,
         denominator_fields=("people", "people_se"), scale=10_000.0, sources=(CENSUS,), persons=True, digits=2, group="access", origin="modelled",
     ),

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import shapely
 
+from app.i18n import words
 from layers.indicators.catalogue import gather
 from layers.indicators.engine import Engine
 from layers.indicators.spec import Contribution, Indicator
@@ -67,3 +68,13 @@ def test_a_strangers_sector_is_gathered_and_its_mistakes_are_named(monkeypatch: 
         gather([replace(forest, indicators="nowhere.at_all")])
     with pytest.raises(BadInput, match="declared 2 times"):
         gather([forest, forest])
+
+
+@pytest.mark.parametrize("language", ["rw", "fr"])
+def test_methods_and_parameters_are_said_in_every_language(language: str) -> None:
+    indicators, grids = gather()
+    english = {one.name for one in indicators if getattr(one.methods, language) == one.methods.en}
+    assert not english
+    entries = words(language).entries
+    asked = {parameter.title for of in (*indicators, *grids) for parameter in of.parameters}
+    assert asked <= entries.keys()

@@ -55,7 +55,7 @@ export interface Line {
   unit: string;
   digits: number;
   origin: string;
-  method: string;
+  methods: Record<string, string>;
   sources: string[];
   figures: Figure[];
   differences: Difference[];

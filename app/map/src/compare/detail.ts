@@ -28,7 +28,7 @@ export function detailOf(line: Line, compared: Compared, side: number, shades: S
   const shut = button("×", () => from.close(), "twin-close");
   shut.setAttribute("aria-label", texts["close"] ?? "");
   head.append(element("h3", "", line.title[from.language()] ?? line.title["en"] ?? line.name), shut);
-  root.append(head, chart(line, compared, texts), element("p", "twin-quiet", line.method));
+  root.append(head, chart(line, compared, texts), element("p", "twin-quiet", line.methods[from.language()] ?? line.methods["en"]));
   const found = line.differences[side - 1];
   if (!found || found.value === null) {
     const withheld = line.figures.some(({ suppressed }) => suppressed);

@@ -33,7 +33,7 @@ interface Line {
   unit: string;
   digits: number;
   origin: string;
-  method: string;
+  methods: Record<string, string>;
   figures: Told[];
   differences: Told[];
 }
@@ -144,7 +144,7 @@ export class IndicatorStrip {
       return (await ask<{ lines: Line[] }>(`/scenarios/compare?${query}`, { signal })).lines;
     }
     const { figures } = await ask<{ figures: (Told & Line)[] }>("/indicators", { body: { names, place }, signal });
-    return figures.map((one) => ({ ...one, figures: [one], differences: [], method: "" }));
+    return figures.map((one) => ({ ...one, figures: [one], differences: [], methods: {} }));
   }
 
   /** The units that hold the middle of the view, narrowest first, and the country. */
@@ -183,7 +183,7 @@ export class IndicatorStrip {
     const mark = [...new Set([MARKS[line.origin] ?? "", ...origins.map((one) => MARKS[one] ?? "")].filter(Boolean))].join("");
     const head = element("span", "plan-title", line.title[this.language()] ?? line.title["en"] ?? line.name);
     const sign = element("span", "plan-mark", mark);
-    sign.title = [line.method, ...origins.map((one) => this.say(`origin_${one}`))].filter(Boolean).join(" · ");
+    sign.title = [line.methods[this.language()] ?? "", ...origins.map((one) => this.say(`origin_${one}`))].filter(Boolean).join(" · ");
     head.append(" ", sign);
     const amount = element("b", "plan-amount", now.suppressed ? this.say("suppressed") : amountOf(now.value, line.digits) + (now.value === null ? "" : unit));
     if (now.suppressed) amount.title = this.say("suppressed_why");

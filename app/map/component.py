@@ -58,6 +58,11 @@ class TwinMap(JSComponent):
     filters = param.Dict(default={}, doc="By layer: a MapLibre filter expression.")
     scenario = param.Integer(default=0, bounds=(0, None), doc="The branch that is shown; 0: the base.")
     time = param.String(default="", doc="The moment that is shown, RFC 3339; empty means now. Both ways.")
+    flows_year = param.Integer(
+        default=0,
+        bounds=(0, 2100),
+        doc="The end of the five years whose modelled flows are shown; 0: as published. Both ways.",
+    )
     tools = param.List(default=["draw", "table"], doc="What the strip offers, of TOOLS.")
     compare = param.Dict(
         default={}, doc="What is compared: ids, place, view, indicator, groups; empty: nothing. Both ways."

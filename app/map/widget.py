@@ -22,6 +22,7 @@ _OURS = (
     "filters",
     "scenario",
     "time",
+    "flows_year",
     "tools",
     "drawing",
     "deck",

@@ -12,6 +12,7 @@ from app.i18n import FALLBACK, LANGUAGES
 from app.map.component import KIGALI
 from app.map.looks import looks
 from app.pages.compare import read_comparison
+from layers.migration.flows import FIRST, LAST
 
 MODES = ("look", "plan", "compare", "live", "migrate")
 _LIMITS = ((26.5, 33.3), (-5.2, 1.4), (6.0, 22.0), (0.0, 75.0), (-180.0, 180.0))
@@ -38,6 +39,8 @@ class Address:
     selected: tuple[str, int] | None = None
     time: str = ""
     """RFC 3339 in UTC; empty: now."""
+    flows_year: int = 0
+    """The end of the five years whose modelled flows are shown; 0: as published."""
     compared: Mapping[str, str] = field(default_factory=dict)
     """What is compared, as the map takes it; empty in other modes."""
     embedded: bool = False
@@ -59,7 +62,7 @@ def preferred_language(header: str) -> str:
 
 
 def read_address(query: Mapping[str, str], known: Collection[str], *, language: str = FALLBACK) -> Address:
-    """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`, `t`, `embed`. `known` are the catalogue's layers;
+    """The page's state out of its query: `at`, `on`, `by`, `lang`, `theme`, `mode`, `sel`, `t`, `year`, `embed`. `known` are the catalogue's layers;
     other names, numbers out of range and other words count as not said. `language`: where the query names none.
     """
     on = query.get("on")
@@ -77,6 +80,7 @@ def read_address(query: Mapping[str, str], known: Collection[str], *, language: 
         branch=_branch(query.get("branch", "")),
         selected=selected,
         time=_moment(query.get("t", "")),
+        flows_year=_year(query.get("year", "")),
         compared=read_comparison(query) if mode == "compare" else {},
         embedded=query.get("embed") == "1",
     )
@@ -114,6 +118,12 @@ def _camera(said: str) -> Mapping[str, float]:
     if not all(low <= number <= high for number, (low, high) in zip(numbers, _LIMITS, strict=True)):
         return KIGALI
     return dict(zip(KIGALI, numbers, strict=True))
+
+
+def _year(said: str) -> int:
+    """A year that flows are modelled for, or 0."""
+    year = int(said) if _NUMBER.fullmatch(said) else 0
+    return year if FIRST <= year <= LAST else 0
 
 
 def _branch(said: str) -> int:

@@ -178,13 +178,14 @@ class Planner:
     def open_feature(self, layer: str, fid: int, *, told: Mapping[str, Any]) -> None:
         """Shows a feature: what the twin holds of it, over what the map already told of it."""
         entry = self.entries.get(layer, {"name": layer})
+        shared = f"{layer}/{fid}"
         try:
             feature: Row = {**told, **self.context.feature(layer, fid)}
         except (TwinError, LookupError) as failure:
             if not told:
                 self.card.object = hint_html(self.say("This feature cannot be shown: {reason}", reason=str(failure)))
                 return
-            feature = told
+            feature, shared = told, ""
         self.shown = (layer, feature)
         self.chart.sensor = str(feature.get("id") or "") if layer == SENSORS else ""
         self.body.param.update(
@@ -192,7 +193,7 @@ class Planner:
         )
         self.card.object = feature_html(feature, entry, self.say)
         self.page.contextbar_open = True
-        self._share(f"{layer}/{fid}")
+        self._share(shared)
 
     def _make_map(self, address: Address) -> PageMap:
         layers = states(self.catalogue, address.layers, address.themes)
@@ -212,6 +213,7 @@ class Planner:
             texts=map_texts(self.say, empty=self.is_empty),
             keep_address=True,
             time=address.time,
+            flows_year=address.flows_year,
             scenario=0 if self.missing else address.branch,
             compare=dict(address.compared) if self.mode == "compare" else {},
             tools=[] if address.embedded else list(TOOLS),
@@ -272,7 +274,7 @@ class Planner:
 
     def _watch(self) -> None:
         self.map.param.watch(self._clicked, "clicked")
-        self.map.param.watch(lambda _: self._share(), ["layers", "time", "compare", "scenario"])
+        self.map.param.watch(lambda _: self._share(), ["layers", "time", "flows_year", "compare", "scenario"])
         self.map.param.watch(self._heard, "heard")
         self.map.param.watch(self._pressed, "mode_wanted")
         self.map.param.watch(self._narrowed, "narrow")
@@ -385,6 +387,7 @@ class Planner:
             "mode": self.mode,
             "sel": chosen,
             "t": self.map.time,
+            "year": str(self.map.flows_year or ""),
             "branch": str(self.map.scenario or ""),
         } | address_of(self.map.compare)
         if said != self.map.share:

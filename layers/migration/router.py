@@ -15,6 +15,7 @@ from layers.migration.recorded import Run
 from layers.migration.suppression import withheld
 from layers.models.migration import Interval
 from layers.registry import Registry
+from twin.crs import NATIONAL, WGS84, transformer
 from twin.db import Session
 from twin.errors import NotFound
 from twin.http import ActorHere, DatabaseHere
@@ -71,7 +72,13 @@ def _answered(session: Session, registry: Registry, asked: Run, scenario: int | 
     found = recorded.carry_out(session, registry, asked, scenario)
     answer = {"scenario": scenario, "model": asked.model, "place": asked.place, **told(found, asked.place, fewest)}
     kept = recorded.kept(session, registry, asked, scenario, answer, fewest=fewest)
-    return {**answer, "record": records.keep(session, kept.record, kept.result)}
+    return {**answer, "centres": _centres(found.country), "record": records.keep(session, kept.record, kept.result)}
+
+
+def _centres(country: Country) -> dict[str, tuple[float, float]]:
+    """Longitude and latitude of every district's centre, degrees, by its code: where a map begins and ends a flow."""
+    lon, lat = transformer(NATIONAL, WGS84).transform(*country.centres.T)
+    return {code: (round(float(x), 5), round(float(y), 5)) for code, x, y in zip(country.ids, lon, lat, strict=True)}
 
 
 def as_json(found: Estimate, chosen: list[int], fewest: int) -> Json:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import http.server
 import io
+import os
 import re
 import shutil
+import subprocess
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.conftest import Service
+from twin.signing import sign
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBED = ROOT / "docs" / "embed"
@@ -30,7 +34,8 @@ LIBRARIES = {
     "leaflet": MODULES / "leaflet" / "dist",
     "leaflet.vectorgrid": MODULES / "leaflet.vectorgrid" / "dist",
 }
-PAGES = ("maplibre", "openlayers", "leaflet")
+PAGES = ("maplibre", "openlayers", "leaflet", "deckgl")
+DECK = ROOT / "app" / "map" / "node_modules"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -48,11 +53,24 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "lib").mkdir()
     for name, path in LIBRARIES.items():
         (folder / "lib" / name).symlink_to(path)
+    _bundle_deck(folder / "lib" / "deck.gl")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def _bundle_deck(folder: Path) -> None:
+    """What the package `deck.gl` ships as dist.min.js, made of the same parts: all of them under one name."""
+    folder.mkdir()
+    entry = folder / "all.mjs"
+    entry.write_text("".join(f'export * from "@deck.gl/{part}";\n' for part in ("core", "layers", "geo-layers")))
+    made = subprocess.run(
+        [str(DECK / ".bin" / "esbuild"), str(entry), "--bundle", "--minify", "--format=iife", "--global-name=deck", f"--outfile={folder}/dist.min.js"],
+        env={**os.environ, "NODE_PATH": str(DECK)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -79,6 +97,21 @@ def test_the_page_shows_the_twin_and_asks_nobody_else(
     assert not wrong
     hosts = {httpx.URL(url).copy_with(raw_path=b"/", query=None) for url in asked if url.startswith("http")}
     assert {str(host).rstrip("/") for host in hosts} == {service.address, elsewhere}
+
+
+def test_a_page_hands_its_signature_on_to_all_that_it_asks(service: Service, elsewhere: str, browser: Browser) -> None:
+    signature = sign(service.tokens["planner"], "/", ttl=timedelta(minutes=10))
+    page = browser.new_page(viewport={"width": 800, "height": 600})
+    asked: list[httpx.URL] = []
+    refused: list[str] = []
+    page.on("request", lambda request: asked.append(httpx.URL(request.url)))
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{elsewhere}/openlayers.html?twin={service.address}&at=30.06,-1.95,11&sig={signature}")
+    page.wait_for_function("window.features && window.features() > 20", timeout=90_000)
+    page.close()
+    twin = [url for url in asked if str(url).startswith(service.address)]
+    assert {url.params.get("sig") for url in twin} == {signature}
+    assert not refused
 
 
 def test_without_a_twin_the_page_says_so(elsewhere: str, browser: Browser) -> None:

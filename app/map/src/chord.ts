@@ -1,5 +1,5 @@
 // Migration between districts as a chord and as a table; small flows are left to a sum.
-import type { Flow } from "./flows";
+import type { Flow, FlowFeed } from "./flows";
 import { svg } from "./history";
 import { element, figure, labelled } from "./parts";
 
@@ -16,6 +16,16 @@ export interface FlowChoice {
   /** Fewest people that a flow is drawn with. */
   least: number;
   direction: Direction;
+}
+
+/** Ends of five years that one may choose; 0: as published. */
+const YEARS = [0, 2010, 2015, 2020, 2025, 2030, 2035, 2040, 2045, 2050];
+
+export interface FlowActs {
+  /** Another threshold or direction. */
+  changed(): void;
+  /** The year whose flows are wished. */
+  year(wished: number): void;
 }
 
 export function endsOf(flow: Flow): [from: string, to: string] {
@@ -44,8 +54,12 @@ export class FlowsPanel {
   #texts: Record<string, string> = {};
   #flows: Flow[] = [];
   #place: string | null = null;
+  #feed: FlowFeed | null = null;
+  #state = "";
+  readonly #year = element("select");
+  readonly #note = element("p", "twin-quiet");
 
-  constructor(changed: () => void) {
+  constructor({ changed, year }: FlowActs) {
     this.#told.setAttribute("role", "status");
     this.#least.addEventListener("input", () => {
       this.choice.least = this.#threshold();
@@ -57,21 +71,30 @@ export class FlowsPanel {
       this.#draw();
       changed();
     });
+    this.#year.addEventListener("change", () => year(Number(this.#year.value)));
+    for (const one of YEARS) this.#year.append(Object.assign(element("option"), { value: String(one) }));
     for (const name of ["both", "in", "out"]) this.#direction.append(Object.assign(element("option"), { value: name }));
   }
 
   say(texts: Record<string, string>): void {
     this.#texts = texts;
     for (const option of this.#direction.options) option.textContent = texts[`flows_${option.value}`] ?? "";
-    this.body.replaceChildren(labelled(texts["flows_least"] ?? "", this.#least), labelled(texts["flows_direction"] ?? "", this.#direction), this.#told, this.#picture);
+    for (const option of this.#year.options) option.textContent = option.value === "0" ? (texts["flows_published"] ?? "") : `≈ ${Number(option.value) - 5} – ${option.value}`;
+    this.body.replaceChildren(labelled(texts["flows_year"] ?? "", this.#year), labelled(texts["flows_least"] ?? "", this.#least), labelled(texts["flows_direction"] ?? "", this.#direction), this.#told, this.#note, this.#picture);
     this.#draw();
   }
 
-  show(flows: Flow[], place: string | null): void {
-    if (flows === this.#flows && place === this.#place) return;
-    this.#flows = flows;
-    this.#place = place;
+  /** Shows what has come of the flows of a year, of the selected place where one is. */
+  show(feed: FlowFeed, year: number, place: string | null): void {
+    this.#year.value = String(YEARS.includes(year) ? year : (this.#other(year), year));
+    if (feed.flows === this.#flows && place === this.#place && feed.state === this.#state) return;
+    [this.#feed, this.#flows, this.#place, this.#state] = [feed, feed.flows, place, feed.state];
     this.#draw();
+  }
+
+  /** A year that an address named and the list does not hold. */
+  #other(year: number): void {
+    if (![...this.#year.options].some(({ value }) => value === String(year))) this.#year.append(Object.assign(element("option"), { value: String(year), textContent: `≈ ${year - 5} – ${year}` }));
   }
 
   /** By the square of the slider: most flows are small. */
@@ -88,6 +111,9 @@ export class FlowsPanel {
       .replace("{flows}", figure(chosen.length))
       .replace("{people}", figure(Math.round(shown)))
       .replace("{share}", String(all ? Math.round((shown / all) * 100) : 0));
+    const told = this.#feed?.state ? `flows_${this.#feed.state}` : this.#feed?.answer.modelled ? "flows_modelled" : "";
+    this.#note.textContent = (this.#texts[told] ?? "").replace("{count}", figure(this.#feed?.answer.withheld ?? 0));
+    this.body.dataset["state"] = this.#feed?.state || (this.#feed?.answer.modelled ? "modelled" : "published");
     this.#least.setAttribute("aria-valuetext", figure(this.choice.least));
     this.#picture.replaceChildren(chosen.length ? chord(chosen, this.#place, this.#texts["flows_chord"] ?? "") : element("p", "twin-empty", this.#texts["flows_none"]));
   }

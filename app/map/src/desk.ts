@@ -7,7 +7,7 @@ import { chosenFlows, FlowsPanel } from "./chord";
 import { flyTo } from "./controls";
 import { Draw, type Drawn, type Shape } from "./draw";
 import { Flood } from "./flood";
-import type { Flow } from "./flows";
+import type { Flow, FlowFeed } from "./flows";
 import { Health } from "./health";
 import type { LiveFeed } from "./live";
 import type { MapModel, Picked } from "./model";
@@ -34,7 +34,9 @@ export interface DeskMap {
   readonly still: boolean;
   model(): MapModel;
   facts(): Record<string, LayerFacts>;
-  flows(): Flow[];
+  flows: FlowFeed;
+  /** Asks for what the shown layers need. */
+  streams(): void;
   place(): string | null;
   solids(): Solids | null;
   draw(): void;
@@ -78,7 +80,13 @@ export class Desk {
     this.#share = new SharePanel({ texts, picture: () => on.picture(), layers: shown, title: (layer) => on.facts()[layer]?.title ?? layer, bounds: () => viewportOf(on.map).bounds });
     this.#sun = new Sun(on.map, { shine: (sun) => on.solids()?.shine(sun), shown: (layer) => on.model().layers[layer]?.visible ?? false });
     this.#flood = new Flood(on.map);
-    this.#flowsPanel = new FlowsPanel(() => on.draw());
+    this.#flowsPanel = new FlowsPanel({
+      changed: () => on.draw(),
+      year: (wished) => {
+        on.model().flows_year = wished;
+        on.streams();
+      },
+    });
     this.#tour = new Tour(this.panels);
     this.#told.setAttribute("role", "status");
     this.#place();
@@ -95,9 +103,9 @@ export class Desk {
     return [...(this.#offers("alerts") ? alertLayers(alerts, ground) : []), ...(this.drawing.active ? this.drawing.layers(ground) : [])];
   }
 
-  flows(flows: Flow[]): Flow[] {
-    this.#flowsPanel.show(flows, this.on.place());
-    return chosenFlows(flows, this.#flowsPanel.choice, this.on.place());
+  flows(): Flow[] {
+    this.#flowsPanel.show(this.on.flows, this.on.model().flows_year, this.on.place());
+    return chosenFlows(this.on.flows.flows, this.#flowsPanel.choice, this.on.place());
   }
 
   alerted(): void {

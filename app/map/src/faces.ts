@@ -25,6 +25,8 @@ export interface MapParts {
   style(): StyleSpecification;
   solids(): Solids | null;
   draw(): void;
+  /** Asks for what the shown overlays need. */
+  streams(): void;
   /** Asks for the tiles and scenes of the branch that is to be shown. */
   branch(): void;
   /** The camera came to rest. */
@@ -32,11 +34,10 @@ export interface MapParts {
   serve(planning: Planning | null): void;
 }
 
-export function deskMap({ map, root, strip, feed, flows, choice, still, model, style, solids, draw }: MapParts): DeskMap {
+export function deskMap({ map, root, strip, feed, flows, choice, still, model, style, solids, draw, streams }: MapParts): DeskMap {
   return {
-    map, root, strip, feed, still, model, solids, draw,
+    map, root, strip, feed, flows, still, model, solids, draw, streams,
     facts: () => factsOf(style()),
-    flows: () => flows.flows,
     place: () => choice.place,
     open: (found) => choice.click(found),
     picture: () => pictureOf(map, root),

@@ -1,7 +1,7 @@
 // One map: MapLibre below, deck.gl above, the buttons and the strip, bound to the component's parameters.
 import { Map as MapLibre, ScaleControl, type StyleSpecification } from "maplibre-gl";
 import { optionsOf } from "./options";
-import { FlowFeed } from "./flows";
+import { FlowFeed, MOVES } from "./flows";
 import { viewportOf, writeAddress } from "./address";
 import { Controls, Strip, flyTo } from "./controls";
 import { keyActs, listenToKeys } from "./keys";
@@ -58,8 +58,7 @@ export class TwinMap {
     private style: StyleSpecification,
     graphics: { software: boolean },
   ) {
-    const canvas = document.createElement("div");
-    canvas.className = "twin-canvas";
+    const canvas = Object.assign(document.createElement("div"), { className: "twin-canvas" });
     root.append(canvas);
     // Names, buildings and terrain follow the first frame: boundaries stand sooner.
     this.#map = new MapLibre(optionsOf(canvas, model.camera, withState(firstOf(style), model), graphics));
@@ -143,10 +142,10 @@ export class TwinMap {
 
   /** Fetches what the shown overlays need, and stops what is no longer shown. */
   streams(): void {
-    const { layers, tools } = this.model;
+    const { layers, tools, flows_url: url, flows_year: year } = this.model;
     if (!this.#overlay) return;
     this.#feed.follow(layers[SENSORS]?.visible ?? false, tools.includes("alerts"));
-    if (layers[FLOWS]?.visible) void this.#flows.load(this.model.flows_url);
+    if (layers[FLOWS]?.visible) void this.#flows.load({ url, year, branch: this.#comparison.branch });
   }
 
   async restyle(): Promise<void> {
@@ -167,6 +166,7 @@ export class TwinMap {
   /** Another branch, or the base: its tiles and scenes are asked for. */
   branch(): void {
     if (this.#overlay) this.#dress.branch();
+    this.streams();
   }
 
   fly(): void {
@@ -215,7 +215,7 @@ export class TwinMap {
       this.#overlay?.draw({
         states: this.model.layers,
         facts: factsOf(this.style),
-        flows: this.#desk?.flows(this.#flows.flows) ?? [],
+        flows: this.#desk?.flows() ?? [],
         place: this.#choice.place,
         deck: this.model.deck,
         sensors: this.#desk?.time.source ?? this.#feed,
@@ -227,9 +227,8 @@ export class TwinMap {
 
   end(): void {
     this.#ended.abort();
-    this.#feed.stop();
     for (const part of [this.#comparison, this.#desk, this.#solids]) part?.end();
-    this.#changes.stop();
+    for (const one of [this.#feed, this.#changes]) one.stop();
     window.clearInterval(this.#tick);
     cancelAnimationFrame(this.#pendingDraw);
     this.#map.remove();
@@ -270,7 +269,7 @@ export class TwinMap {
   #heardOf(heard: Heard): void {
     if (!heard.branch) this.model.heard = heard;
     this.planning?.heard(heard.layer);
-    if (heard.layer === FLOWS) {
+    if (heard.layer === FLOWS || (heard.branch && MOVES.has(heard.layer))) {
       this.#flows.forget();
       this.streams();
     }
@@ -292,6 +291,7 @@ export class TwinMap {
       style: () => this.style,
       solids: () => this.#solids,
       draw: () => this.draw(),
+      streams: () => this.streams(),
       branch: () => this.branch(),
       rested: () => this.#moved(),
       serve: (planning) => (this.planning = planning),

@@ -69,6 +69,8 @@ export interface MapModel {
   compare: Comparing | Record<string, never>;
   time: string;
   deck: Record<string, unknown> | null;
+  /** The end of the five years whose modelled flows are shown; 0: as published. */
+  flows_year: number;
   live_url: string;
   flows_url: string;
   texts: Record<string, string>;

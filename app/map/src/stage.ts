@@ -92,6 +92,7 @@ export function openStage(first: MapModel, { deep }: { deep: boolean }): Stage {
     on("share", (made) => made.share());
     on("deck", (made) => made.draw());
     on("time", (made) => made.moment());
+    on("flows_year", (made) => made.streams());
     on("compare", (made) => made.comparing());
     on("drawing", (made) => made.drawing());
     on("style_url", (made) => void made.restyle());

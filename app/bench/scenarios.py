@@ -29,6 +29,7 @@ from app.bench.loaded import Loaded, loaded_twin
 from app.bench.scene_tiles import serving
 from app.figures import engine_of
 from layers.indicators import record as records
+from layers.indicators.engine import Engine
 from tiles.cache import TileCache
 from tiles.service import VectorTiles, Wish
 from twin.access import SYSTEM, Actor, Role, actor, issue
@@ -150,8 +151,7 @@ def every_indicator(twin: Loaded, *, count: int = 10) -> list[Row]:
         names = [name for name, one in engine.indicators.items() if "district" in one.valid]
         walks = [name for name in names if any(grid == "walk.health" for grid in engine.indicators[name].grids)]
         started = time.perf_counter()
-        for some_names in (names[:_AT_ONCE], names[_AT_ONCE:]):
-            engine.evaluate(session, some_names, district)
+        _figures(engine, session, names, district)
         cold = time.perf_counter() - started
 
     def after(edit: Edit, asked: list[str]) -> float:
@@ -159,9 +159,7 @@ def every_indicator(twin: Loaded, *, count: int = 10) -> list[Row]:
             branches.write(session, made, [edit])
         with twin.opened.database.session(PLANNER, pool="bulk") as session:
             started = time.perf_counter()
-            for some_names in (asked[:_AT_ONCE], asked[_AT_ONCE:]):
-                if some_names:
-                    engine.evaluate(session, some_names, district, scenario=made)
+            _figures(engine, session, asked, district, scenario=made)
             return time.perf_counter() - started
 
     took = [after(Edit(BUILDINGS, "modify", one[0], fields={"people": 9, "storeys": 4}), names) for one in some[:count]]
@@ -174,6 +172,12 @@ def every_indicator(twin: Loaded, *, count: int = 10) -> list[Row]:
         *_spread(f"all {len(names)} after one edit", took, goal_ms=2000, share=0.95),
         *_spread(f"the {len(walks)} that rest on the walk to care, after one health post", posts, goal_ms=2000, share=0.95),
     ]  # fmt: skip
+
+
+def _figures(engine: Engine, session: Session, names: list[str], place: str, *, scenario: int | None = None) -> None:
+    """Asks for figures, however many, in as many questions as the engine wants."""
+    for first in range(0, len(names), _AT_ONCE):
+        engine.evaluate(session, names[first : first + _AT_ONCE], place, scenario=scenario)
 
 
 def _district(session: Session) -> tuple[str, int]:

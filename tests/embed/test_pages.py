@@ -54,6 +54,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, path in LIBRARIES.items():
         (folder / "lib" / name).symlink_to(path)
     _bundle_deck(folder / "lib" / "deck.gl")
+    (folder / "lib" / "loaders.gl").symlink_to(DECK / "@loaders.gl" / "mvt" / "dist")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -14,6 +14,9 @@ from starlette.staticfiles import StaticFiles
 
 from app.auth import COOKIE
 from layers import query
+from layers.migration.flows import GIVEN
+from layers.migration.recorded import Run, carry_out
+from layers.migration.router import told
 from layers.registry import Registry
 from layers.search import search
 from twin.access import ANONYMOUS, Actor, Right, redeem
@@ -106,6 +109,7 @@ def context(parts: Shared) -> PlannerContext:
         feature=_feature(parts, now),
         search=_search(parts, now),
         largest=_largest(parts, now),
+        flows=_flows(parts, now),
         has_branch=_has_branch(parts, now),
         sectors={sector.name: sector.titles._asdict() for sector in parts.registry.sectors},
     )
@@ -146,6 +150,20 @@ def _search(parts: Shared, who: Who) -> Callable[[str], Sequence[Mapping[str, An
             return search(session, parts.registry, text, region=parts.settings.data.region)
 
     return find
+
+
+def _flows(parts: Shared, who: Who) -> Callable[[int, int, int], Sequence[Mapping[str, Any]]]:
+    def flows(year: int, branch: int, count: int) -> Sequence[Mapping[str, Any]]:
+        asked = Run(year=year or GIVEN)
+        with parts.database.session(who()) as session:
+            found = told(
+                carry_out(session, parts.registry, asked, branch or None), asked.place, parts.settings.privacy.min_cell
+            )
+        names = {one["id"]: one["name"] for one in found["places"]}
+        shown = sorted((one for one in found["flows"] if one["people"]), key=lambda one: -one["people"])[:count]
+        return [{**one, "from": names[one["from"]], "to": names[one["to"]]} for one in shown]
+
+    return flows
 
 
 def _largest(parts: Shared, who: Who) -> Callable[[str, str, int], Sequence[Mapping[str, Any]]]:

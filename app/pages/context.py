@@ -17,13 +17,15 @@ class PlannerContext:
     `catalogue()` gives the entries of `/layers`. `feature(layer, fid)` gives one feature's fields, with `id`, `origin`,
     `source`, `valid_from` and `steps` (what branches did to it), flat or under `properties`; raises NotFound. `search(text)` gives hits: layer, fid, name,
     and `bounds` (west, south, east, north) or `place` (lon, lat), and `within` (the names above it, nearest first). `largest(layer,
-    field, count)` gives the rows of a layer with the greatest value of a field. `sectors` holds titles by sector.
+    field, count)` gives the rows of a layer with the greatest value of a field; `flows(year, branch, count)` the largest flows between districts that
+    are modelled for the five years to a year (0: those of the data) and a branch (0: the base), with `low` and `high`. `sectors` holds titles by sector.
     """
 
     catalogue: Callable[[], Sequence[Row]]
     feature: Callable[[str, int], Row]
     search: Callable[[str], Sequence[Row]]
     largest: Callable[[str, str, int], Sequence[Row]] | None = None
+    flows: Callable[[int, int, int], Sequence[Row]] | None = None
     has_branch: Callable[[int], bool] | None = None
     """Whether a branch is there and open to the session."""
     sectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -83,17 +83,17 @@ def field_rows(values: Row, entry: Row, say: Words) -> list[tuple[str, str, str]
     return rows
 
 
-def flows_html(rows: Sequence[Row], say: Words) -> str:
-    """The table twin of the arcs: the largest flows with their ends."""
+def flows_html(rows: Sequence[Row], say: Words, *, years: tuple[int, int] | None = None) -> str:
+    """The table twin of the arcs: the largest flows with their ends, and those of a model with their intervals. `years`: first and last."""
     lines = "".join(
         f"<tr><td>{escape(_end(row, 'from'))}</td><td>{escape(_end(row, 'to'))}</td>"
-        f'<td class="figure">{escape(number(_whole(row.get("people"))))}</td></tr>'
+        f'<td class="figure">{escape(number(_whole(row.get("people"))))}{_interval(row)}</td></tr>'
         for row in rows
     )
     heads = "".join(f"<th>{escape(say(head))}</th>" for head in ("From", "To", "People"))
     return (
         f'<article class="card"><p class="layer">{escape(say("Migration"))} <span class="mark">≈</span></p>'
-        f"<h2>{escape(say('The largest flows'))}</h2><table><thead><tr>{heads}</tr></thead>{lines}</table>"
+        f"<h2>{escape(say('The largest flows'))}{f', {_span(*years)}' if years else ''}</h2><table><thead><tr>{heads}</tr></thead>{lines}</table>"
         f'<p class="hint">{escape(say("Click a district to see its own flows."))}</p></article>'
     )
 
@@ -169,6 +169,17 @@ def _source(values: Row, entry: Row) -> str:
 def _whole(people: object) -> object:
     """A modelled count of people without the decimals that nobody knows."""
     return round(people) if isinstance(people, float) else people
+
+
+def _span(first: object, last: object) -> str:
+    return f"{first} \u2013 {last}"
+
+
+def _interval(row: Row) -> str:
+    """From where to where nine of ten would lie, under the figure; empty where that is not known."""
+    if row.get("low") is None or row.get("high") is None:
+        return ""
+    return f'<br><small class="hint">{_span(number(_whole(row["low"])), number(_whole(row["high"])))}</small>'
 
 
 def _end(row: Row, end: str) -> str:

@@ -24,6 +24,7 @@ from app.pages.look import BARE_SX, CONTRAST, HEADER_SX, PAGE_SX, SEARCH_SX, SWI
 from app.pages.plan import PANEL_WIDTH, plan_panel, plan_texts
 from app.pages.search import PlaceSearch, camera_for
 from app.pages.wording import MODE_WORDS, building_texts, chart_texts, list_texts, map_texts
+from layers.migration.flows import GIVEN
 from tiles.palette import Theme
 from tiles.style import style
 from twin.errors import TwinError
@@ -275,6 +276,7 @@ class Planner:
     def _watch(self) -> None:
         self.map.param.watch(self._clicked, "clicked")
         self.map.param.watch(lambda _: self._share(), ["layers", "time", "flows_year", "compare", "scenario"])
+        self.map.param.watch(lambda _: self._migrated(), ["flows_year", "scenario"])
         self.map.param.watch(self._heard, "heard")
         self.map.param.watch(self._pressed, "mode_wanted")
         self.map.param.watch(self._narrowed, "narrow")
@@ -370,9 +372,21 @@ class Planner:
         self.card.object = feature_html(feature, self.entries.get(layer, {"name": layer}), self.say)
 
     def _flows(self) -> str:
+        year, branch = self.map.flows_year, self.map.scenario
+        if self.context.flows is not None and (year or branch):
+            until = year or GIVEN
+            try:
+                return flows_html(self.context.flows(year, branch, FLOWS_SHOWN), self.say, years=(until - 5, until))
+            except TwinError as failure:
+                return hint_html(str(failure))
         if self.context.largest is None:
             return hint_html(self.say("Click an arc to read how many people moved, and between which places."))
         return flows_html(self.context.largest("migration.flows", "people", FLOWS_SHOWN), self.say)
+
+    def _migrated(self) -> None:
+        """Other flows than before: the table beside the map follows, where it stands open."""
+        if self.mode == "migrate" and self.shown is None:
+            self.show_mode()
 
     def _share(self, selected: str | None = None) -> None:
         """What the page's address carries beside the camera; the map writes it."""

@@ -77,6 +77,10 @@ def test_other_years_are_asked_of_the_model_and_stand_in_the_address(page: Page,
     flows, _, shown, _ = _told(page)
     assert flows == len(people)
     assert shown == pytest.approx(sum(people), rel=1e-3)
+    largest = round(max(people))
+    page.locator(".card h2", has_text="2025 \u2013 2030").wait_for()
+    first = page.locator(".card table tr", has_text=re.compile(r"\d")).first.inner_text()
+    assert str(largest) in re.sub(r"\s", "", first)
     withheld = sum(one["suppressed"] for one in answer["flows"])
     assert f"{withheld} flows of few people are withheld" in page.locator(".twin-flows").inner_text().replace(
         "\u202f", ""

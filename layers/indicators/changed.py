@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from layers.indicators.atoms import Batch, joined, read_base, read_fids, read_overlay
+from layers.indicators.atoms import Batch, joined, read_fids, read_overlay
 from layers.indicators.places import Ints, Villages
 from twin.grid import BBox
 
@@ -120,12 +119,9 @@ def difference(
     return Difference(edits, gone, new, touched)
 
 
-def read(
-    session: Session, layer: Layer, fields: Iterable[str], villages: Villages, rows: Ints, change: Difference | None
-) -> Batch:
-    """The atoms of a layer in villages (indices), in order, as the base holds them or as the change leaves them."""
-    base = read_base(session, layer, fields, villages, rows)
-    if change is None or not len(change.edits):
+def left(base: Batch, rows: Ints, change: Difference) -> Batch:
+    """The atoms of a layer in villages (indices), in order, as the change leaves those that the base holds there."""
+    if not len(change.edits):
         return base
     stays = base.keep(~np.isin(base.fids, change.edits.fids))
     comes = change.new.keep(np.isin(change.new.row, rows))

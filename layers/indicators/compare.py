@@ -83,10 +83,11 @@ def compare(
         sides.append(_side(session, scenario, found[0].record or ""))
         figures.append(found)
     lines = []
+    looked: dict[str, dict[str, tuple[str, float, float, shapely.Geometry]]] = {}
     for number, indicator in enumerate(wanted):
         say(0.5 + 0.5 * number / len(wanted), f"causes of {indicator.name}")
         own = [side[number] for side in figures]
-        causes = _Causes(engine, session, indicator, place, parameters or {})
+        causes = _Causes(engine, session, indicator, place, parameters or {}, looked)
         lines.append(_line(causes, indicator, own, scenarios))
     touched = {cause.village for line in lines for one in line.differences for cause in one.causes if cause.village}
     rows = np.searchsorted(villages.codes, sorted(touched))
@@ -175,16 +176,18 @@ _NOTHING = _Amount(0.0, 0.0, 0.0)
 
 
 class _Causes:
-    """Who causes a difference of one indicator in one place; what is read stays read."""
+    """Who causes a difference of one indicator in one place. `looked`: where features lie, as far as others were looked up before."""
 
     def __init__(
-        self, engine: Engine, session: Session, indicator: Indicator, place: Said, parameters: Mapping[str, float]
-    ) -> None:
+        self, engine: Engine, session: Session, indicator: Indicator, place: Said, parameters: Mapping[str, float],
+        looked: dict[str, dict[str, tuple[str, float, float, shapely.Geometry]]],
+    ) -> None:  # fmt: skip
         self.engine = engine
         self.session = session
         self.indicator = indicator
         self.place = place
         self.parameters = parameters
+        self.looked = looked
 
     def between(self, first: int | None, other: int | None) -> list[Cause]:
         """The features that add another amount in `other` than in `first`, greatest first."""
@@ -211,7 +214,7 @@ class _Causes:
     ) -> Iterable[Cause]:
         villages = self.engine.villages.get(self.session)
         for layer in sorted({key[0] for key in found}):
-            ids = [key[1] for key in found if key[0] == layer]
+            ids = sorted(key[1] for key in found if key[0] == layer)
             base = self._look(_WHERE.format(identifier(self.engine.registry.vector(layer))), (ids,))
             ours = self._look(_WHERE_IN, (other, layer, ids)) if other is not None else {}
             theirs = self._look(_WHERE_IN, (first, layer, ids)) if first is not None else {}
@@ -235,8 +238,11 @@ class _Causes:
 
     def _look(self, query: Any, values: tuple[Any, ...]) -> dict[str, tuple[str, float, float, shapely.Geometry]]:
         """`Any`: a query and what it binds."""
-        rows = self.session.execute(query, values).fetchall()
-        return {row[0]: (row[1], row[2], row[3], shapely.from_wkb(row[4])) for row in rows}
+        key = repr((query, values))
+        if key not in self.looked:
+            rows = self.session.execute(query, values).fetchall()
+            self.looked[key] = {row[0]: (row[1], row[2], row[3], shapely.from_wkb(row[4])) for row in rows}
+        return self.looked[key]
 
     def _edited(self, layer: str, scenario: int | None) -> dict[str, str]:
         if scenario is None:

@@ -264,8 +264,8 @@ def _shares(view: View, place: Place, part: Part, ratio: float, scale: float) ->
     """The features of a part's atoms that add another amount in the branch than in the base."""
     rows = np.intersect1d(view.touched(part), place.all)
     found: dict[str, list[list[float]]] = {}
-    for side, branch in enumerate((False, True)):
-        batch = view.batches([part], rows, branch=branch)[0]
+    sides_of = view.edited(part, rows) or tuple(view.batches([part], rows, branch=one)[0] for one in (False, True))
+    for side, batch in enumerate(sides_of):
         if batch is None or not len(batch):
             continue
         held: NDArray[np.bool_] = np.ones(len(batch), bool)

@@ -22,8 +22,8 @@ from layers.indicators.changed import (
     difference,
     edits_of,
     layer_state,
+    left,
     numbered,
-    read,
 )
 from layers.indicators.grids import GridKeeper, Sampler, villages_between
 from layers.indicators.persons import NAME as PERSONS_SUM
@@ -137,6 +137,19 @@ class View:
         near = [self._between(part, name, every) for name in part.grids]
         found: Ints = np.unique(np.concatenate([np.array(sorted(change.touched), np.int64), *near]))
         return self.persons(part.layer).with_mates(found) if part.persons else found
+
+    def edited(self, part: Part, rows: Ints) -> tuple[Batch, Batch] | None:
+        """The atoms that the branch takes from villages `rows` and brings there, with fields and grids, where these alone make a difference;
+        None where a grid moves under the others too, or persons go by groups.
+        """
+        if any(len(self._between(part, name, rows)) for name in part.grids):
+            return None
+        fields = self._fields([part])
+        if part.persons and self.edits_persons(part.layer, fields, rows):
+            return None
+        change = self._difference(part.layer, fields)
+        gone, new = (one.keep(np.isin(one.row, rows)).in_order() for one in (change.gone, change.new))
+        return self._sampled(gone, part, branch=False), self._sampled(new, part, branch=True)
 
     def keep(self) -> None:
         """Put the base's sums that were made into the table."""
@@ -271,10 +284,9 @@ class View:
         return self._read_last[key]
 
     def _plain(self, layer: str, fields: tuple[str, ...], rows: Ints, *, branch: bool) -> Batch:
-        found = self.registry.vector(layer)
         if branch:
-            return read(self.session, found, fields, self.villages, rows, self._difference(layer, fields))
-        return read_base(self.session, found, fields, self.villages, rows)
+            return left(self.read(layer, fields, rows, branch=False), rows, self._difference(layer, fields))
+        return read_base(self.session, self.registry.vector(layer), fields, self.villages, rows)
 
     def _as_persons(self, layer: str, fields: tuple[str, ...], rows: Ints, *, branch: bool) -> Batch:
         people = self.persons(layer)

@@ -208,7 +208,7 @@ def service() -> Iterator[Service]:
                 pytest.fail(f"the service did not come up:\n{(folder / 'up.log').read_text(errors='replace')}")
             time.sleep(0.5)
         for role in ("viewer", "planner", "approver", "operator", "admin"):
-            made = running.twin("token", "create", "--actor", f"a {role}", "--role", role, "--ttl", "1h")
+            made = running.twin("token", "create", "--actor", f"a {role}", "--role", role, "--ttl", "6h")
             assert made.returncode == 0, made.stderr
             running.tokens[role] = made.stdout.strip()
         yield running

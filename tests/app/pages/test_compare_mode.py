@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -53,13 +52,6 @@ class Seen:
         return np.asarray(
             Image.open(BytesIO(self.page.screenshot(clip=clip, timeout=PATIENCE_MS))).convert("RGB")
         ).astype(int)
-
-
-@pytest.fixture(scope="module")
-def asked(service: Service) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {service.tokens['planner']}"}
-    with httpx.Client(base_url=service.address, headers=headers, timeout=120) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,13 +17,6 @@ if TYPE_CHECKING:
 
 VIEW = "mode=migrate&lang=en"
 DISTRICT = "11"
-
-
-@pytest.fixture(scope="module")
-def asked(service: Service) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {service.tokens['planner']}"}
-    with httpx.Client(base_url=service.address, headers=headers, timeout=120) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -48,23 +47,21 @@ class Plan:
 
 
 @pytest.fixture(scope="module")
-def plan(browser: Browser, service: Service) -> Iterator[Plan]:
-    headers = {"Authorization": f"Bearer {service.tokens['planner']}"}
-    with httpx.Client(base_url=service.address, headers=headers, timeout=120) as asked:
-        buildings = asked.get(f"/layers/{BUILDINGS}/items?limit=300").json()["features"]
-        corners = [one["geometry"]["coordinates"][0][0] for one in buildings]
-        lon, lat = (statistics.median(corner[axis] for corner in corners) for axis in (0, 1))
-        view = f"mode=plan&at={lon:.5f},{lat:.5f},17,45,0&on={BUILDINGS},infrastructure.roads,land.districts,land.terrain&lang=en"
-        branch = asked.post("/scenarios", json={"name": "A plan on its way"}).json()["id"]
-        made = Plan(new_page(browser, width=1100, height=760), asked, branch, view, lon, lat)
-        made.page.on("pageerror", lambda error: made.errors.append(str(error)))
-        ring = [[lon - RING, lat - RING], [lon + RING, lat - RING], [lon + RING, lat + RING], [lon - RING, lat + RING]]
-        outline = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-        made.do("zone.draw", name="A zone to merge", outline=outline, far=2, max_height_m=20, coverage=0.5)
-        made.page.goto(login_address(service, "planner"), wait_until="commit")
-        made.page.goto(f"{service.address}/app?{view}&branch={branch}", wait_until="domcontentloaded")
-        made.page.locator('.twin-stage[data-plan="ready"]').wait_for()
-        yield made
+def plan(browser: Browser, service: Service, asked: httpx.Client) -> Plan:
+    buildings = asked.get(f"/layers/{BUILDINGS}/items?limit=300").json()["features"]
+    corners = [one["geometry"]["coordinates"][0][0] for one in buildings]
+    lon, lat = (statistics.median(corner[axis] for corner in corners) for axis in (0, 1))
+    view = f"mode=plan&at={lon:.5f},{lat:.5f},17,45,0&on={BUILDINGS},infrastructure.roads,land.districts,land.terrain&lang=en"
+    branch = asked.post("/scenarios", json={"name": "A plan on its way"}).json()["id"]
+    made = Plan(new_page(browser, width=1100, height=760), asked, branch, view, lon, lat)
+    made.page.on("pageerror", lambda error: made.errors.append(str(error)))
+    ring = [[lon - RING, lat - RING], [lon + RING, lat - RING], [lon + RING, lat + RING], [lon - RING, lat + RING]]
+    outline = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    made.do("zone.draw", name="A zone to merge", outline=outline, far=2, max_height_m=20, coverage=0.5)
+    made.page.goto(login_address(service, "planner"), wait_until="commit")
+    made.page.goto(f"{service.address}/app?{view}&branch={branch}", wait_until="domcontentloaded")
+    made.page.locator('.twin-stage[data-plan="ready"]').wait_for()
+    return made
 
 
 def test_an_open_map_asks_anew_for_what_an_edit_touched_and_for_nothing_else(plan: Plan) -> None:
@@ -116,6 +113,24 @@ def test_an_approver_approves_and_an_operator_merges_it_into_the_base(
     assert plan.state() == "archived"
     zones = plan.asked.get("/layers/land.zones/items?limit=100").json()["features"]
     assert "A zone to merge" in {one["properties"]["name"] for one in zones}
+
+
+def test_a_second_plan_takes_the_zone_back(plan: Plan, service: Service) -> None:
+    """By the API; the base of the shared service is as it was for the tests that follow."""
+    zones = plan.asked.get("/layers/land.zones/items?limit=100").json()["features"]
+    zone = next(one["id"] for one in zones if one["properties"]["name"] == "A zone to merge")
+    plan.branch = plan.asked.post("/scenarios", json={"name": "The zone given up"}).json()["id"]
+    plan.do("zone.remove", zone=zone)
+    for role, path, body in (
+        ("planner", "state", {"state": "submitted"}),
+        ("approver", "state", {"state": "approved"}),
+        ("operator", "merge", {}),
+    ):
+        headers = {"Authorization": f"Bearer {service.tokens[role]}"}
+        done = plan.asked.post(f"/scenarios/{plan.branch}/{path}", json=body, headers=headers)
+        assert done.status_code == 200, done.text
+    zones = plan.asked.get("/layers/land.zones/items?limit=100").json()["features"]
+    assert zone not in {one["id"] for one in zones}
 
 
 def test_nothing_failed_on_the_page(plan: Plan) -> None:

@@ -81,6 +81,8 @@ def test_an_open_map_asks_anew_for_what_an_edit_touched_and_for_nothing_else(pla
     assert 1 <= len(meshes) <= 4, meshes
     tiled = {path.split("/")[2] for path in paths if path.startswith("/tiles/") and path.endswith(".mvt")}
     assert tiled <= {BUILDINGS}, tiled
+    taken_back = plan.asked.post(f"/scenarios/{plan.branch}/undo", json={})
+    assert taken_back.status_code == 200, taken_back.text
 
 
 def test_the_plan_is_submitted_with_a_note_and_is_only_read_from_then_on(plan: Plan) -> None:
